@@ -219,7 +219,9 @@ class DigestMismatchError(UntrustedError):
     """Bytes do not have the digest that was promised."""
 
     code = "digest-mismatch"
-    hint = "Fetch it again; if it stays, tell its owner: what is registered is not what is delivered."
+    hint = (
+        "Fetch it again; if it stays, tell its owner: what is registered is not what is delivered."
+    )
 
 
 class SignatureError(UntrustedError):

@@ -50,5 +50,8 @@ def format_time(moment: datetime) -> str:
 
 
 UtcTime = Annotated[
-    datetime, BeforeValidator(_parse), AfterValidator(_aware), PlainSerializer(format_time, when_used="json")
+    datetime,
+    BeforeValidator(_parse),
+    AfterValidator(_aware),
+    PlainSerializer(format_time, when_used="json"),
 ]

@@ -1,0 +1,48 @@
+# Each target works on a fresh machine with Python 3.11+, make and git.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+RUNNER ?=
+SERVE  ?=
+
+.PHONY: help demo test check docs bench lock clean
+help:  ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/uv: requirements/tool.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "MedPerf needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tool.txt
+	@touch $@
+
+$(VENV)/demo.stamp: $(BIN)/uv requirements/demo.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/demo.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/demo.stamp  ## run a whole federation here: RUNNER=docker|podman for real containers, SERVE=1 to leave it up
+	@$(BIN)/python -m examples.breast_cancer.demo $(if $(RUNNER),--runner $(RUNNER)) $(if $(SERVE),--serve)
+
+test: $(VENV)/dev.stamp  ## run every test this machine can run
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+check: $(VENV)/dev.stamp  ## format, lint, types, layers, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/typos
+
+bench: $(VENV)/dev.stamp  ## measure, as ratios side by side
+	$(BIN)/python -m bench
+
+lock: $(BIN)/uv  ## write the locked requirements again
+	cd requirements && for f in tool demo dev; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links $$f.in -o $$f.txt; done
+
+clean:  ## remove what was made here
+	rm -rf $(VENV) .demo build dist
