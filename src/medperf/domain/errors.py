@@ -28,7 +28,7 @@ class MedPerfError(Exception):
         return (cls.__doc__ or "").strip().splitlines()[0]
 
 
-# --- families: who must act -------------------------------------------------------------------------
+# --- families: who must act ---
 
 
 class InvalidRequestError(MedPerfError):
@@ -101,7 +101,7 @@ class WithheldError(MedPerfError):
     hint = "See the findings at the site with 'medperf execution show'."
 
 
-# --- invalid request -----------------------------------------------------------------------------------
+# --- invalid request ---
 
 
 class UnknownFilterError(InvalidRequestError):
@@ -146,7 +146,7 @@ class NotSupportedError(InvalidRequestError):
     hint = "The message names the reason; see the changelog for what is supported."
 
 
-# --- unauthenticated, forbidden, conflict --------------------------------------------------------------
+# --- unauthenticated, forbidden, conflict ---
 
 
 class InvitationError(UnauthenticatedError):
@@ -212,7 +212,7 @@ class StoreLockedError(ConflictError):
     hint = "Stop the other agent, or use another site folder."
 
 
-# --- untrusted -------------------------------------------------------------------------------------------
+# --- untrusted ---
 
 
 class DigestMismatchError(UntrustedError):
@@ -237,7 +237,7 @@ class FingerprintMismatchError(UntrustedError):
     hint = "Restore the prepared files, or prepare and register a new version."
 
 
-# --- running ---------------------------------------------------------------------------------------------
+# --- running ---
 
 
 class StepTimedOutError(StepFailedError):
@@ -303,7 +303,7 @@ class CancelledError(MedPerfError):
     hint = "Start it again; finished steps are kept."
 
 
-# --- withheld --------------------------------------------------------------------------------------------
+# --- withheld ---
 
 
 class UndeclaredValueError(WithheldError):

@@ -11,7 +11,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,119}$"
 _DIGEST = re.compile(DIGEST_PATTERN)
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=["sha256:" + "0" * 64])]
-"""``algorithm:hex``; sha256 for what other tools name too (images, statements), blake3 for datasets."""
+"""``algorithm:hex``; sha256 for what other tools name too, blake3 for datasets."""
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A short name a person can type and a terminal can show."""

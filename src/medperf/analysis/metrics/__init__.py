@@ -1,0 +1,1 @@
+"""The field's metrics, one module per kind of clinical task."""

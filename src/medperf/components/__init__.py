@@ -1,0 +1,1 @@
+"""Stock containers a benchmark can use as they are."""

@@ -1,0 +1,1 @@
+"""Who said what, and is it true? Keys, envelopes, statements, log, verification."""

@@ -1,0 +1,1 @@
+"""Shared look of every page: templates, components, charts, vendored files."""
