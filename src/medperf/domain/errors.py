@@ -1,8 +1,8 @@
 """Every error the platform can answer with, in one tree.
 
-A family says who must act; a class says what went wrong. Each class carries a stable ``code``, a one-sentence
-docstring that is its title, and a ``hint`` that says what to do next. How a family maps to an HTTP status
-lives in ``server``, how it maps to an exit status lives in ``cli``.
+A family says who must act; a class says what went wrong. Each class carries a stable ``code``, a
+one-sentence docstring that is its title, and a ``hint`` that says what to do next. How a family
+maps to an HTTP status lives in ``server``, how it maps to an exit status lives in ``cli``.
 """
 
 from collections.abc import Iterator, Mapping
