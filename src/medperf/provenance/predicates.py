@@ -1,0 +1,250 @@
+"""What can be said: one class for each kind of statement.
+
+Fields that a newer writer added are kept, so an older reader still verifies and passes on what it
+does not understand. A class's `kind` names its predicate type, ``urn:medperf:<kind>:v1``.
+"""
+
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from medperf.domain.identifiers import Digest, Id, UtcTime
+from medperf.provenance.keys import PublicKey
+
+Nonce = Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z_-]{16,128}$")]
+"""Text that nobody can guess and nobody uses twice."""
+
+
+class Predicate(BaseModel):
+    """What every kind has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def predicate_type(cls) -> str:
+        """The URI that names this kind in a statement."""
+        return f"urn:medperf:{cls.kind}:v1"
+
+    @abstractmethod
+    def subjects(self) -> dict[str, str]:
+        """The digests, by name, that a statement of this kind is about."""
+
+
+class Approval(BaseModel):
+    """A person who said yes or no."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    role: str
+    at: UtcTime
+
+
+class StepTimes(BaseModel):
+    """When a step of an execution ran."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    task: str
+    started_at: UtcTime
+    ended_at: UtcTime
+
+
+class ExecutionInputs(BaseModel):
+    """Everything that could change the number: the same in a grant and in its result."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    benchmark_id: Id
+    benchmark_digest: Digest
+    dataset_id: Id
+    dataset_fingerprint: Digest
+    model_id: Id
+    model_image_digest: Digest
+    model_parameters_digest: Digest | None = None
+    model_additional_files_digest: Digest | None = None
+    evaluator_image_digest: Digest
+    evaluator_parameters_digest: Digest | None = None
+    evaluator_additional_files_digest: Digest | None = None
+    analysis_plan_digest: Digest
+
+    def differences(self, other: "ExecutionInputs") -> list[str]:
+        """Name the inputs in which two statements differ."""
+        return [
+            name
+            for name in ExecutionInputs.model_fields
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+    def subjects(self) -> dict[str, str]:
+        """The digests of all inputs that are given, by name."""
+        digests = {
+            "benchmark": self.benchmark_digest,
+            "dataset": self.dataset_fingerprint,
+            "model/image": self.model_image_digest,
+            "model/parameters": self.model_parameters_digest,
+            "model/additional_files": self.model_additional_files_digest,
+            "evaluator/image": self.evaluator_image_digest,
+            "evaluator/parameters": self.evaluator_parameters_digest,
+            "evaluator/additional_files": self.evaluator_additional_files_digest,
+            "analysis_plan": self.analysis_plan_digest,
+        }
+        return {name: digest for name, digest in digests.items() if digest is not None}
+
+
+class DatasetPredicate(Predicate):
+    """A site registered a dataset."""
+
+    kind: ClassVar[str] = "dataset"
+
+    dataset_id: Id
+    site_id: Id
+    fingerprint: Digest
+    preparator_image_digest: Digest
+    preparator_parameters_digest: Digest | None = None
+    statistics_digest: Digest
+    prepared_at: UtcTime
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {"dataset": self.fingerprint, "statistics": self.statistics_digest}
+
+
+class GrantPredicate(ExecutionInputs, Predicate):
+    """The server permits one execution, once, at one site."""
+
+    kind: ClassVar[str] = "grant"
+
+    grant_id: Id
+    nonce: Nonce
+    server: str
+    site_id: Id
+    site_key_id: str
+    issued_at: UtcTime
+    expires_at: UtcTime
+
+
+class ResultPredicate(ExecutionInputs, Predicate):
+    """A site measured this, under that grant."""
+
+    kind: ClassVar[str] = "result"
+
+    grant_digest: Digest
+    grant_id: Id
+    site_id: Id
+    result_digest: Digest
+    result: dict[str, Any]
+    runner: str
+    isolation: dict[str, Any] = Field(default_factory=dict)
+    steps: tuple[StepTimes, ...] = ()
+    policy_decisions: tuple[dict[str, Any], ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    output_digests: dict[str, Digest] = Field(default_factory=dict)
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {**super().subjects(), "grant": self.grant_digest, "result": self.result_digest}
+
+
+class DecisionPredicate(Predicate):
+    """Someone approved, rejected, or otherwise decided about something registered."""
+
+    kind: ClassVar[str] = "decision"
+
+    decision: str
+    noun: str
+    noun_id: Id
+    noun_digest: Digest
+    organization: str
+    decided_by: Approval
+    reason: str = ""
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {self.noun: self.noun_digest}
+
+
+class AgreementPredicate(Predicate):
+    """Organizations signed a document that policies can require."""
+
+    kind: ClassVar[str] = "agreement"
+
+    agreement_id: Id
+    agreement_type: Literal["membership", "data_use"]
+    document_digest: Digest
+    parties: tuple[str, ...]
+    valid_from: UtcTime
+    expires_at: UtcTime
+    signed_by: tuple[Approval, ...]
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {"document": self.document_digest}
+
+
+class PolicyPredicate(Predicate):
+    """A site or the server put a version of its policy in force."""
+
+    kind: ClassVar[str] = "policy"
+
+    policy_version: Id
+    policy_digest: Digest
+    supersedes_digest: Digest | None = None
+    site_id: Id | None = None
+    approved_by: tuple[Approval, ...]
+    in_force_at: UtcTime
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {"policy": self.policy_digest}
+
+
+class ReleasePredicate(Predicate):
+    """A result may leave the site, or become public."""
+
+    kind: ClassVar[str] = "release"
+
+    grant_id: Id
+    result_digest: Digest
+    result_statement_digest: Digest
+    audience: Literal["benchmark", "public"]
+    approvals: tuple[Approval, ...]
+    released_at: UtcTime
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {"result": self.result_digest, "statement": self.result_statement_digest}
+
+
+class KeyPredicate(Predicate):
+    """The server enrolled or revoked a key; the log's order says what the key could sign."""
+
+    kind: ClassVar[str] = "key"
+
+    event: Literal["enrolled", "revoked"]
+    public_key: str
+    owner_type: Literal["server", "site", "person"]
+    owner_id: Id | None = None
+    owner: str
+    at: UtcTime
+    reason: str = ""
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {"key": PublicKey.from_text(self.public_key).key_id}
+
+
+PREDICATES: tuple[type[Predicate], ...] = (
+    DatasetPredicate,
+    GrantPredicate,
+    ResultPredicate,
+    DecisionPredicate,
+    AgreementPredicate,
+    PolicyPredicate,
+    ReleasePredicate,
+    KeyPredicate,
+)
+"""Every kind of statement there is."""
