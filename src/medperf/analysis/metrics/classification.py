@@ -1,0 +1,195 @@
+"""Classification: which metrics there are, and their values for two or more classes.
+
+With two classes and a positive one, a metric is that of the positive class. With more, the overall
+value is what the definition's ``average`` says, and ``class_label`` asks for one class against the
+rest. Every number is computed by ``binary`` or by the four forms below that know many classes.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medperf.analysis.metrics import binary
+from medperf.analysis.metrics.classification_table import DEFINITIONS
+from medperf.analysis.metrics.definition import MetricDefinition, MetricValue, Missing, look_up
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedCases:
+    """Reference labels and predictions of ``n`` cases over ``k`` classes.
+
+    ``reference`` and ``predicted`` are indices into ``classes`` (shape ``n``); ``probabilities`` is
+    ``n x k``, or None for a model that answers with classes only; ``positive`` is the index of the
+    positive class where there are two classes and one of them is what is looked for.
+    """
+
+    classes: tuple[str, ...]
+    reference: Integers
+    predicted: Integers
+    probabilities: binary.Floats | None = None
+    positive: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.reference)
+
+    def where(self, chosen: binary.Bools) -> "ClassifiedCases":
+        """The cases for which ``chosen`` is true."""
+        kept = None if self.probabilities is None else self.probabilities[chosen]
+        return ClassifiedCases(
+            self.classes, self.reference[chosen], self.predicted[chosen], kept, self.positive
+        )
+
+
+def value_of(name: str, cases: ClassifiedCases, class_label: str | None = None) -> MetricValue:
+    """The metric ``name`` over ``cases``, overall or for one class against the rest.
+
+    Raises:
+        InvalidRequestError: if there is no such metric.
+    """
+    metric = definition(name)
+    if metric.needs == "probabilities" and cases.probabilities is None:
+        return MetricValue.none(Missing.NO_PROBABILITIES)
+    if class_label is not None:
+        return _one_against_rest(name, cases, cases.classes.index(class_label))
+    if cases.positive is not None:
+        return _one_against_rest(name, cases, cases.positive)
+    if metric.average == "native":
+        return _MANY[name](cases)
+    return _macro([_one_against_rest(name, cases, k) for k in range(len(cases.classes))], cases)
+
+
+def definition(name: str) -> MetricDefinition:
+    """The definition of ``name``, or of the family of ``sensitivity_at_specificity_0.90``.
+
+    Raises:
+        InvalidRequestError: if there is none; the message lists what there is.
+    """
+    family, level = _split(name)
+    found = look_up(family, DEFINITIONS)
+    if level is None:
+        return found
+    return replace(found, name=name, title=found.title.replace("a fixed level", f"{level:g}"))
+
+
+_AT_LEVEL = re.compile(
+    r"^((?:sensitivity_at_specificity|specificity_at_sensitivity)_)(0\.\d{1,4})$"
+)
+
+
+def _split(name: str) -> tuple[str, float | None]:
+    found = _AT_LEVEL.match(name)
+    return (f"{found[1]}<level>", float(found[2])) if found else (name, None)
+
+
+def _one_against_rest(name: str, cases: ClassifiedCases, k: int) -> MetricValue:
+    reference = cases.reference == k
+    family, level = _split(name)
+    if family in _BY_CLASS:
+        return _BY_CLASS[family](reference, cases.predicted == k)
+    if cases.probabilities is None:
+        return MetricValue.none(Missing.NO_PROBABILITIES)
+    if level is not None:
+        return _BY_LEVEL[family](reference, cases.probabilities[:, k], level)
+    return _BY_PROBABILITY[family](reference, cases.probabilities[:, k])
+
+
+def _macro(parts: list[MetricValue], cases: ClassifiedCases) -> MetricValue:
+    if len(cases) == 0:
+        return MetricValue.none(Missing.NO_CASES)
+    values = [part.value for part in parts if part.value is not None]
+    if len(values) < len(parts):
+        return MetricValue.none(Missing.ABSENT_CLASS)
+    return MetricValue(float(np.mean(values)), len(cases))
+
+
+# --- forms of their own for many classes ---
+
+
+def _accuracy(cases: ClassifiedCases) -> MetricValue:
+    return binary.accuracy(
+        np.ones(len(cases), dtype=np.bool_), np.equal(cases.reference, cases.predicted)
+    )
+
+
+def matthews_correlation(cases: ClassifiedCases) -> MetricValue:
+    """Correlation of reference and prediction over the whole confusion matrix.
+
+    [-1, 1], higher is better, 0 is chance. Missing with one reference class; 0 for a constant
+    prediction, the limit that Chicco and Jurman 2020 argue for. Gorodkin 2004; Matthews 1975.
+    """
+    if len(cases) == 0:
+        return MetricValue.none(Missing.NO_CASES)
+    k = len(cases.classes)
+    in_reference = np.bincount(cases.reference, minlength=k).astype(np.float64)
+    in_predicted = np.bincount(cases.predicted, minlength=k).astype(np.float64)
+    n, right = float(len(cases)), float(np.count_nonzero(cases.reference == cases.predicted))
+    spread_reference = n * n - float(in_reference @ in_reference)
+    spread_predicted = n * n - float(in_predicted @ in_predicted)
+    if spread_reference == 0:
+        return MetricValue.none(Missing.ONE_CLASS)
+    if spread_predicted == 0:
+        return MetricValue(0.0, len(cases))
+    covariance = right * n - float(in_reference @ in_predicted)
+    return MetricValue(covariance / float(np.sqrt(spread_reference * spread_predicted)), len(cases))
+
+
+def _matthews_of_two(reference: binary.Bools, predicted: binary.Bools) -> MetricValue:
+    return matthews_correlation(
+        ClassifiedCases(("rest", "class"), reference.astype(np.int64), predicted.astype(np.int64))
+    )
+
+
+def _mean_recall(cases: ClassifiedCases) -> MetricValue:
+    parts = [_one_against_rest("sensitivity", cases, k) for k in range(len(cases.classes))]
+    return _macro(parts, cases)
+
+
+def brier_of_many(cases: ClassifiedCases) -> MetricValue:
+    """Mean over cases of the squared differences summed over classes. [0, 2]. Brier 1950."""
+    if len(cases) == 0 or cases.probabilities is None:
+        return MetricValue.none(Missing.NO_CASES)
+    outcome = np.eye(len(cases.classes))[cases.reference]
+    squares = np.sum((cases.probabilities - outcome) ** 2, axis=1)
+    return MetricValue(float(squares.mean()), len(cases))
+
+
+def top_label_calibration_error(cases: ClassifiedCases) -> MetricValue:
+    """Calibration error of the probability given to the predicted class. Guo et al. 2017."""
+    if cases.probabilities is None:
+        return MetricValue.none(Missing.NO_PROBABILITIES)
+    confidence = cases.probabilities[np.arange(len(cases)), cases.predicted]
+    return binary.expected_calibration_error(cases.reference == cases.predicted, confidence)
+
+
+_BY_CLASS: Mapping[str, Callable[[binary.Bools, binary.Bools], MetricValue]] = {
+    "accuracy": binary.accuracy,
+    "balanced_accuracy": binary.balanced_accuracy,
+    "sensitivity": binary.sensitivity,
+    "specificity": binary.specificity,
+    "positive_predictive_value": binary.positive_predictive_value,
+    "negative_predictive_value": binary.negative_predictive_value,
+    "f1": binary.f1,
+    "mcc": _matthews_of_two,
+}
+_BY_PROBABILITY: Mapping[str, Callable[[binary.Bools, binary.Floats], MetricValue]] = {
+    "auroc": binary.auroc,
+    "average_precision": binary.average_precision,
+    "brier": binary.brier,
+    "expected_calibration_error": binary.expected_calibration_error,
+}
+_BY_LEVEL: Mapping[str, Callable[[binary.Bools, binary.Floats, float], MetricValue]] = {
+    "sensitivity_at_specificity_<level>": binary.sensitivity_at_specificity,
+    "specificity_at_sensitivity_<level>": binary.specificity_at_sensitivity,
+}
+_MANY: Mapping[str, Callable[[ClassifiedCases], MetricValue]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _mean_recall,
+    "mcc": matthews_correlation,
+    "brier": brier_of_many,
+    "expected_calibration_error": top_label_calibration_error,
+}
