@@ -1,0 +1,153 @@
+"""Benchmarks: the clinical task, how data is prepared, how models are scored, who sees what."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from medperf.domain.container_records import FileReference
+from medperf.domain.identifiers import Digest, Id, Name, UtcTime
+from medperf.domain.wire import Form, Record
+
+METRIC_NAME_PATTERN = r"^[a-z][a-z0-9_.@-]{0,63}$"
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+class PlannedMetric(Form):
+    """A metric a result may hold: its range, direction, and how many decimals may leave a site."""
+
+    name: str = Field(pattern=METRIC_NAME_PATTERN)
+    direction: Direction = Direction.HIGHER
+    lower: float | None = None
+    upper: float | None = None
+    decimals: int = Field(default=4, ge=0, le=12)
+    per_class: bool = False
+
+
+class PlannedSubgroup(Form):
+    """A pre-registered subgroup variable and the values it may take."""
+
+    name: str = Field(pattern=METRIC_NAME_PATTERN)
+    values: tuple[str, ...] = Field(min_length=1, max_length=64)
+
+
+class AnalysisPlan(Form):
+    """What may be computed and released, fixed before the first execution.
+
+    A free-form benchmark declares no metrics; ``free_form_keys`` then lists the flattened paths
+    (``*`` stands for one step of a path) that may leave a site.
+    """
+
+    schema_: Literal["medperf.plan/v1"] = Field(default="medperf.plan/v1", alias="schema")
+    metrics: tuple[PlannedMetric, ...] = ()
+    primary: str | None = None
+    subgroups: tuple[PlannedSubgroup, ...] = ()
+    classes: tuple[str, ...] = ()
+    smallest_cell: int = Field(default=10, ge=1)
+    pooling: Literal["case_weighted"] = "case_weighted"
+    free_form: bool = False
+    free_form_keys: tuple[str, ...] = ()
+    max_size_bytes: int = Field(default=65_536, ge=256, le=4_194_304)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "AnalysisPlan":
+        names = [metric.name for metric in self.metrics]
+        if len(set(names)) != len(names):
+            raise ValueError("a metric is declared twice")
+        if self.free_form:
+            if self.metrics or not self.free_form_keys:
+                raise ValueError("a free-form plan lists free_form_keys and no metrics")
+        elif not self.metrics:
+            raise ValueError("a plan declares at least one metric, or is free_form")
+        elif self.primary not in names:
+            raise ValueError(f"primary must be one of the metrics: {', '.join(names)}")
+        return self
+
+
+class Audience(StrEnum):
+    """Who may see the results of others."""
+
+    OWNERS = "owners"  # the benchmark's, the dataset's and the model's own organization
+    PARTICIPANTS = "participants"  # also everyone with an approved association
+    PUBLIC = "public"
+
+
+class Detail(StrEnum):
+    """How much of them."""
+
+    POOLED = "pooled"
+    PER_SITE = "per_site"
+
+
+class Moment(StrEnum):
+    """From when on."""
+
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    COMPLETE = "complete"  # every approved model has an approved result on every approved dataset
+
+
+class ReleasePolicy(Form):
+    """Who sees which results when, beyond the benchmark owner and each site's own."""
+
+    audience: Audience = Audience.OWNERS
+    detail: Detail = Detail.PER_SITE
+    moment: Moment = Moment.APPROVED
+    pseudonymous_sites: bool = False
+
+
+class AutoApproval(Form):
+    """Which association requests need no person: none, all, or those of listed organizations."""
+
+    mode: Literal["never", "always", "allow_list"] = "never"
+    organization_ids: tuple[Id, ...] = ()
+
+
+class BenchmarkForm(Form):
+    """A benchmark to register."""
+
+    name: Name
+    clinical_task: str = Field(min_length=3, max_length=400)
+    description: str = Field(default="", max_length=4000)
+    preparator_id: Id
+    evaluator_id: Id
+    reference_model_id: Id
+    demo_dataset: FileReference
+    analysis_plan: AnalysisPlan
+    release_policy: ReleasePolicy = ReleasePolicy()
+    dataset_auto_approval: AutoApproval = AutoApproval()
+    model_auto_approval: AutoApproval = AutoApproval()
+    result_auto_approval: bool = False
+    supersedes_id: Id | None = None
+
+
+class Benchmark(Record):
+    """A registered benchmark version. ``digest`` covers everything that can change a result."""
+
+    id: Id
+    name: Name
+    version: int
+    clinical_task: str
+    description: str
+    preparator_id: Id
+    evaluator_id: Id
+    reference_model_id: Id
+    demo_dataset: FileReference
+    analysis_plan: AnalysisPlan
+    analysis_plan_digest: Digest
+    release_policy: ReleasePolicy
+    dataset_auto_approval: AutoApproval
+    model_auto_approval: AutoApproval
+    result_auto_approval: bool
+    digest: Digest
+    organization_id: Id
+    owner_id: Id
+    state: str
+    supersedes_id: Id | None = None
+    created_at: UtcTime

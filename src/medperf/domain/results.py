@@ -1,0 +1,127 @@
+"""Results: the estimates of an execution, in the one form in which they may leave a site."""
+
+from typing import Any, Literal
+
+from pydantic import Field, FiniteFloat
+
+from medperf.domain.benchmarks import METRIC_NAME_PATTERN
+from medperf.domain.identifiers import Id, UtcTime
+from medperf.domain.wire import Form, Record
+
+TYPED = "medperf.results/v1"
+FREE_FORM = "medperf.free-form/v1"
+
+
+class MetricEstimate(Form):
+    """One number with its meaning: the metric, over whom, from how many cases.
+
+    ``class_label`` names the class of a per-class metric; ``summary`` holds the sufficient
+    statistics that the metric defines.
+    """
+
+    name: str = Field(pattern=METRIC_NAME_PATTERN)
+    value: FiniteFloat
+    n: int = Field(ge=0)
+    subgroup: dict[str, str] | None = None
+    class_label: str | None = Field(default=None, max_length=64)
+    summary: dict[str, FiniteFloat | tuple[FiniteFloat, ...]] | None = None
+
+
+class TypedResult(Form):
+    """``medperf.results/v1``: every number has a meaning and can be pooled and compared."""
+
+    schema_: Literal["medperf.results/v1"] = Field(default="medperf.results/v1", alias="schema")
+    n_cases: int = Field(ge=0)
+    n_failed: int = Field(default=0, ge=0)
+    metrics: tuple[MetricEstimate, ...] = Field(max_length=10_000)
+
+
+class FreeFormResult(Form):
+    """Numeric leaves flattened to ``path.to.leaf``, shown without pooling."""
+
+    schema_: Literal["medperf.free-form/v1"] = Field(default="medperf.free-form/v1", alias="schema")
+    values: dict[str, FiniteFloat] = Field(max_length=10_000)
+
+
+ResultDocument = TypedResult | FreeFormResult
+"""What leaves a hospital."""
+
+
+class ResultForm(Form):
+    """The site's signed ``result`` statement, a DSSE envelope as JSON. The document is inside."""
+
+    statement: dict[str, Any]
+
+
+class Result(Record):
+    """A verified result; ``document`` is None where the policy shows pooled figures only."""
+
+    id: Id
+    execution_id: Id
+    benchmark_id: Id
+    model_id: Id
+    dataset_id: Id
+    site_id: Id
+    state: str
+    document: dict[str, Any] | None = None
+    statement: dict[str, Any] | None = None
+    reason: str = ""
+    decided_by: str | None = None
+    created_at: UtcTime
+    decided_at: UtcTime | None = None
+
+
+class SiteEstimate(Record):
+    """One site's contribution to a leaderboard cell."""
+
+    site: str
+    value: float
+    n: int
+
+
+class LeaderboardCell(Record):
+    """A metric of a model over all sites; ``sites`` is empty where only pooled may be seen."""
+
+    metric: str
+    value: float | None
+    n: int
+    sites: tuple[SiteEstimate, ...] = ()
+
+
+class LeaderboardRow(Record):
+    """One model. ``n_missing`` counts approved datasets without a shown result."""
+
+    rank: int | None
+    model_id: Id
+    model: str
+    organization: str
+    cells: tuple[LeaderboardCell, ...]
+    n_results: int
+    n_missing: int
+    n_cases: int
+    n_failed_cases: int
+    n_failed_executions: int
+
+
+class Leaderboard(Record):
+    """The models of a benchmark in order of its primary metric, as far as the caller may see."""
+
+    benchmark_id: Id
+    benchmark: str
+    primary: str | None
+    direction: str | None
+    metrics: tuple[str, ...]
+    rows: tuple[LeaderboardRow, ...]
+    withheld_reason: str = ""
+    as_of: UtcTime
+
+
+class AuditEvent(Record):
+    """Who did what to which thing, and when. Never deleted, never changed."""
+
+    id: Id
+    at: UtcTime
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any] = Field(default_factory=dict)

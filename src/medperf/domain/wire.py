@@ -1,0 +1,34 @@
+"""The two shapes everything on the wire has: forms go in, records come out."""
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T")
+
+
+class Form(BaseModel):
+    """What a client sends: an unknown field is a mistake and refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, serialize_by_alias=True
+    )
+
+
+class Record(BaseModel):
+    """What the server answers: a newer server may say more than an older client knows."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
+
+
+class Page(Record, Generic[T]):
+    """One page of a list; ``next_cursor`` is None on the last one."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None
+
+
+class Reason(Form):
+    """Why a person decided as they did; shown to the other side."""
+
+    reason: str = ""
