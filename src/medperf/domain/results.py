@@ -27,6 +27,22 @@ class MetricEstimate(Form):
     summary: dict[str, FiniteFloat | tuple[FiniteFloat, ...]] | None = None
 
 
+class MissingEstimate(Form):
+    """A planned number that has no value, and why, from a closed list: never silently absent."""
+
+    name: str = Field(pattern=METRIC_NAME_PATTERN)
+    reason: Literal[
+        "no_cases",
+        "one_class",
+        "absent_class",
+        "none_predicted",
+        "no_probabilities",
+        "suppressed",
+    ]
+    subgroup: dict[str, str] | None = None
+    class_label: str | None = Field(default=None, max_length=64)
+
+
 class TypedResult(Form):
     """``medperf.results/v1``: every number has a meaning and can be pooled and compared."""
 
@@ -34,6 +50,7 @@ class TypedResult(Form):
     n_cases: int = Field(ge=0)
     n_failed: int = Field(default=0, ge=0)
     metrics: tuple[MetricEstimate, ...] = Field(max_length=10_000)
+    missing: tuple[MissingEstimate, ...] = Field(default=(), max_length=10_000)
 
 
 class FreeFormResult(Form):
