@@ -230,6 +230,19 @@ class SignatureError(UntrustedError):
     code = "signature"
 
 
+class ProofError(UntrustedError):
+    """A proof from the log does not hold."""
+
+    code = "proof"
+
+
+class LogForkError(UntrustedError):
+    """The log is not a continuation of the one seen before."""
+
+    code = "log-fork"
+    hint = "Keep both checkpoints and tell the other members: someone rewrote history."
+
+
 class FingerprintMismatchError(UntrustedError):
     """The dataset's files are not the ones that were registered."""
 
