@@ -139,6 +139,20 @@ class EmptyInputError(InvalidRequestError):
     hint = "Check the path; it must exist and hold at least one file."
 
 
+class UnreadableFileError(InvalidRequestError):
+    """A file or folder cannot be read."""
+
+    code = "unreadable-file"
+    hint = "Give the user MedPerf runs as permission to read it, and check the disk."
+
+
+class IrregularFileError(InvalidRequestError):
+    """A data folder holds something that is neither a file nor a folder."""
+
+    code = "irregular-file"
+    hint = "Replace the link, device, pipe or socket by the file it stands for."
+
+
 class NotSupportedError(InvalidRequestError):
     """This is understood, but this version cannot do it."""
 
@@ -203,6 +217,13 @@ class GrantError(ConflictError):
 
     code = "grant"
     hint = "The agent requests a new grant by itself if the work is still wanted."
+
+
+class FileChangedError(ConflictError):
+    """A file changed while it was being read."""
+
+    code = "file-changed"
+    hint = "Wait until nothing writes to the folder any more, then try again."
 
 
 class StoreLockedError(ConflictError):
