@@ -37,6 +37,9 @@ check: $(VENV)/dev.stamp  ## format, lint, types, layers, spelling
 	$(BIN)/lint-imports
 	$(BIN)/typos
 
+docs: $(VENV)/dev.stamp  ## build the documentation, strictly, into build/docs
+	$(BIN)/python -m sphinx -q -W -b html docs build/docs
+
 bench: $(VENV)/dev.stamp  ## measure, as ratios side by side
 	$(BIN)/python -m bench
 
