@@ -1,0 +1,1 @@
+"""The stock evaluator: a committee writes parameters, no code."""
