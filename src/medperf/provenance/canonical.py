@@ -6,6 +6,7 @@ Signatures are made over bytes and verified over the same bytes; this writes the
 
 import hashlib
 import json
+import math
 from typing import Any, NoReturn
 
 from medperf.domain.errors import InvalidRequestError, MalformedFileError
@@ -18,12 +19,12 @@ def canonical_bytes(value: Any) -> bytes:
         InvalidRequestError: for a key that is not text, for NaN and infinities, for text that
             UTF-8 cannot hold, and for anything that is not a JSON value.
     """
-    _refuse_other_keys(value)
     try:
+        _refuse_other_keys(value)
         return json.dumps(
             value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         ).encode()
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InvalidRequestError(f"this cannot be written as canonical JSON: {error}") from None
 
 
@@ -38,14 +39,20 @@ def read_json(data: bytes) -> Any:
 
     Raises:
         MalformedFileError: for what is not JSON in UTF-8, and for what readers disagree on:
-            a key given twice, NaN and infinities.
+            a key given twice, NaN and infinities, halves of surrogate pairs.
     """
     try:
-        return json.loads(
-            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
-    except (ValueError, RecursionError) as error:
+        if b"\\ud" in data.lower():
+            canonical_bytes(value)
+    except (ValueError, RecursionError, InvalidRequestError) as error:
         raise MalformedFileError(f"this is not valid JSON: {error}") from None
+    return value
 
 
 def _refuse_other_keys(value: Any) -> None:
@@ -69,3 +76,10 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return number

@@ -8,7 +8,7 @@ check it.
 import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -65,8 +65,17 @@ class Envelope(BaseModel):
         Raises:
             MalformedFileError: if it is not a DSSE envelope.
         """
+        return cls.from_value(read_json(data))
+
+    @classmethod
+    def from_value(cls, value: Any) -> Self:
+        """Read the JSON form as it lies in a larger document.
+
+        Raises:
+            MalformedFileError: if it is not a DSSE envelope.
+        """
         try:
-            return cls.model_validate(read_json(data))
+            return cls.model_validate(value)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the document"
@@ -74,7 +83,11 @@ class Envelope(BaseModel):
 
     def to_bytes(self) -> bytes:
         """Write the JSON form, always the same bytes for the same envelope."""
-        return canonical_bytes(self.model_dump(mode="json"))
+        return canonical_bytes(self.to_value())
+
+    def to_value(self) -> dict[str, Any]:
+        """Write the JSON form to lie in a larger document."""
+        return self.model_dump(mode="json")
 
     @property
     def content(self) -> bytes:

@@ -7,13 +7,21 @@ does not understand. A class's `kind` names its predicate type, ``urn:medperf:<k
 from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from medperf.domain.errors import InvalidRequestError
 from medperf.domain.identifiers import Digest, Id, UtcTime
 from medperf.provenance.keys import PublicKey
 
 Nonce = Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z_-]{16,128}$")]
 """Text that nobody can guess and nobody uses twice."""
+
+
+def _public_key(text: str) -> str:
+    try:
+        return PublicKey.from_text(text).to_text()
+    except InvalidRequestError as error:
+        raise ValueError(error.detail) from None
 
 
 class Predicate(BaseModel):
@@ -150,21 +158,26 @@ class ResultPredicate(ExecutionInputs, Predicate):
 
 
 class DecisionPredicate(Predicate):
-    """Someone approved, rejected, or otherwise decided about something registered."""
+    """Someone approved, rejected, or otherwise decided about something registered.
+
+    With a `benchmark_id` the decision is about taking part in that benchmark. The names of
+    `digests` are those of `ExecutionInputs.subjects`: ``benchmark``, ``dataset``, ``model/image``.
+    """
 
     kind: ClassVar[str] = "decision"
 
     decision: str
     noun: str
     noun_id: Id
-    noun_digest: Digest
+    digests: dict[str, Digest] = Field(min_length=1)
+    benchmark_id: Id | None = None
     organization: str
     decided_by: Approval
     reason: str = ""
 
     def subjects(self) -> dict[str, str]:
         """The digests this is about, by name."""
-        return {self.noun: self.noun_digest}
+        return self.digests
 
 
 class AgreementPredicate(Predicate):
@@ -225,7 +238,7 @@ class KeyPredicate(Predicate):
     kind: ClassVar[str] = "key"
 
     event: Literal["enrolled", "revoked"]
-    public_key: str
+    public_key: Annotated[str, AfterValidator(_public_key)]
     owner_type: Literal["server", "site", "person"]
     owner_id: Id | None = None
     owner: str
