@@ -1,0 +1,1 @@
+"""What a site remembers: one SQLite file, shared safely by the agent and the command line."""
