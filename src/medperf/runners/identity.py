@@ -27,6 +27,11 @@ class Identity:
         return self.user == 0
 
 
+def caller() -> Identity:
+    """The user who runs the platform."""
+    return Identity(os.geteuid(), os.getegid())
+
+
 def choose(readable: Iterable[Path]) -> Identity:
     """The least powerful user who can read ``readable``.
 
@@ -34,12 +39,11 @@ def choose(readable: Iterable[Path]) -> Identity:
     owner of them, with every capability taken away; the outcome's isolation facts say so. Only
     the first files are looked at: a data set has too many for every step.
     """
-    user, group = os.geteuid(), os.getegid()
-    if user != 0:
-        return Identity(user, group)
+    if os.geteuid() != 0:
+        return caller()
     for path in readable:
         if not all(_is_open(entry) for entry in islice(_entries(path), _LOOK_AT_MOST)):
-            return Identity(user, group)
+            return caller()
     return Identity(NOBODY, NOBODY)
 
 

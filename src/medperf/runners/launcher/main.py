@@ -73,13 +73,11 @@ def _supervise(orders: Orders) -> NoReturn:
 
 
 def _without_namespaces(orders: Orders) -> dict[str, str]:
-    if os.geteuid() != orders.user:
-        os.setgroups([])
-        os.setresgid(orders.group, orders.group, orders.group)
-        os.setresuid(orders.user, orders.user, orders.user)
-        kernel.die_with_parent()
+    facts = landlock.restrict(orders) if orders.level == "landlock" else {}
     kernel.no_new_privileges()
-    return landlock.restrict(orders) if orders.level == "landlock" else {}
+    kernel.forbid_capabilities()
+    kernel.drop_capabilities()
+    return facts
 
 
 def _become(orders: Orders) -> NoReturn:
