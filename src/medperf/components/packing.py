@@ -69,16 +69,20 @@ def build(name: str, folder: Path) -> Path:
         known = ", ".join(sorted(COMPONENTS))
         raise NotFoundError(f"there is no stock component '{name}'; known: {known}")
     component = COMPONENTS[name]
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(
-        _PACKAGE / component.folder, folder, ignore=shutil.ignore_patterns("__pycache__")
-    )
+    copy_component(_PACKAGE / component.folder, folder)
     for module in component.modules:
         target = folder / "medperf" / module
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_PACKAGE / module, target)
     for package in sorted({p.parent for p in (folder / "medperf").rglob("*.py")}):
         _mark_packages(package, folder)
+    return folder
+
+
+def copy_component(source: Path, folder: Path) -> Path:
+    """Copy a component's source to ``folder``, which is replaced, with a Dockerfile for engines."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "Dockerfile").write_text(_DOCKERFILE, encoding="utf-8")
     return folder
 
