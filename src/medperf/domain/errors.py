@@ -118,6 +118,13 @@ class MalformedFileError(InvalidRequestError):
     hint = "Correct the line that the message names."
 
 
+class TooLargeError(InvalidRequestError):
+    """The request is larger than the server accepts."""
+
+    code = "too-large"
+    hint = "Send less; the message names the limit."
+
+
 class ContainerConfigError(InvalidRequestError):
     """A container config breaks the container contract."""
 
