@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from medperf.client.resources import BASE, Actable, Readable, Registrable
+from medperf.client.paging import BASE
+from medperf.client.resources import Actable, Readable, Registrable
 from medperf.client.transport import Credential, Transport
 from medperf.domain.ai_models import Model, ModelForm
 from medperf.domain.associations import Association, AssociationForm
@@ -144,6 +145,11 @@ class ServerClient:
         self.executions = Executions(connection, "executions", Execution)
         self.results = Results(connection, "results", Result)
         self.audit_events = Readable(connection, "audit-events", AuditEvent)
+
+    @property
+    def transport(self) -> Transport:
+        """The connection below, for what needs no types."""
+        return self._transport
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+from medperf.client.paging import BASE, rows
 from medperf.client.transport import Transport
 from medperf.domain.wire import Form, Record
 
 F = TypeVar("F", bound=Form)
 R = TypeVar("R", bound=Record)
-
-BASE = "/api/v1"
-PAGE_SIZE = 100
 
 
 class Readable(Generic[R]):
@@ -27,16 +25,9 @@ class Readable(Generic[R]):
 
     def list(self, *, limit: int | None = None, **filters: Any) -> Iterator[R]:
         """GET ``/{path}``, page after page; an unknown filter is an error of the server's."""
-        cursor, seen = None, 0
-        while True:
-            size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - seen)
-            page = self._transport.get(self._path, {**filters, "limit": size, "cursor": cursor})
-            for item in page["items"]:
-                yield self._record.model_validate(item)
-            seen += len(page["items"])
-            cursor = page["next_cursor"]
-            if cursor is None or (limit is not None and seen >= limit):
-                return
+        path = self._path.removeprefix(f"{BASE}/")
+        for row in rows(self._transport, path, limit=limit, **filters):
+            yield self._record.model_validate(row)
 
 
 class Actable(Readable[R]):

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -18,13 +18,16 @@ import httpx2
 from medperf import __version__
 from medperf.domain import errors
 from medperf.domain.clock import Clock, system_clock
-from medperf.provenance.keys import Signer
-from medperf.provenance.request_signing import sign_request
+
+if TYPE_CHECKING:
+    from medperf.provenance.keys import Signer
 
 Json = Any
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 ATTEMPTS = 4
+LONGEST_PAUSE_S = 30.0
+_AWAY = frozenset({429, 502, 503, 504})
 
 
 class Credential(Protocol):
@@ -48,12 +51,15 @@ class AccessSecret:
 class SiteCredential:
     """A site's key, which signs every request."""
 
-    def __init__(self, signer: Signer, clock: Clock = system_clock) -> None:
+    def __init__(self, signer: "Signer", clock: Clock = system_clock) -> None:
         self._signer = signer
         self._clock = clock
 
     def header(self, method: str, target: str, body: bytes) -> str:
         """A signature over method, target, body and time."""
+        # Imported late: a person's command never signs, and the import is slow.
+        from medperf.provenance.request_signing import sign_request  # noqa: PLC0415
+
         body_sha256 = hashlib.sha256(body).hexdigest()
         return sign_request(self._signer, method, target, body_sha256, self._clock())
 
@@ -97,12 +103,12 @@ class Transport:
 
     def post(self, path: str, body: Json = None) -> Json:
         """POST ``body`` as JSON."""
-        content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
+        content = b"" if body is None else _encode(body)
         return self._send("POST", path, content, idempotency_key=uuid4().hex)
 
     def patch(self, path: str, body: Json) -> Json:
         """PATCH with ``body`` as JSON."""
-        return self._send("PATCH", path, json.dumps(body, allow_nan=False).encode())
+        return self._send("PATCH", path, _encode(body))
 
     def _send(
         self,
@@ -116,10 +122,10 @@ class Transport:
         for attempt in range(1, self._attempts + 1):
             try:
                 return self._send_once(method, target, content, idempotency_key, read_timeout_s)
-            except errors.UnavailableError:
+            except errors.UnavailableError as error:
                 if attempt == self._attempts or method == "PATCH":
                     raise
-                self._sleep(0.2 * 2**attempt * (0.5 + random.random()))  # noqa: S311 - jitter
+                self._sleep(_pause_s(attempt, error))
         raise AssertionError("unreachable")
 
     def _send_once(
@@ -140,25 +146,78 @@ class Transport:
             response = self._http.request(
                 method, self.url + target, content=content, headers=headers, timeout=timeout
             )
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise errors.InvalidRequestError(
+                f"{self.url!r} is not the address of a server: {error}",
+                hint="Write it with https://, as in https://medperf.example.org.",
+            ) from error
+        except httpx2.RequestError as error:
             raise errors.ServerUnreachableError(
-                f"{self.url} does not answer: {type(error).__name__}: {error}"
+                f"{self.url} does not answer: {_reason(error)}"
             ) from error
         return _read(response)
 
 
+def _encode(body: Json) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (ValueError, TypeError) as error:
+        raise errors.InvalidRequestError(f"this cannot be sent as JSON: {error}") from None
+
+
+def _pause_s(attempt: int, error: errors.UnavailableError) -> float:
+    asked = error.context.get("retry_after_s")
+    if isinstance(asked, int | float):
+        return min(float(asked), LONGEST_PAUSE_S)
+    jitter = 0.5 + random.random()  # noqa: S311 - nothing secret depends on it
+    return 0.2 * float(2**attempt) * jitter
+
+
+def _reason(error: httpx2.RequestError) -> str:
+    kind = "no answer in time" if isinstance(error, httpx2.TimeoutException) else ""
+    return kind or str(error) or type(error).__name__
+
+
 def _read(response: httpx2.Response) -> Json:
-    if response.is_success:
-        return response.json() if response.content else None
+    if not response.is_success:
+        raise _error(response)
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        raise _stranger(response) from None
+
+
+def _error(response: httpx2.Response) -> errors.MedPerfError:
     try:
         problem = response.json()
-        code, detail = problem["code"], problem.get("detail", "")
-    except (ValueError, KeyError, TypeError):
-        if response.status_code in {429, 502, 503, 504}:
-            raise errors.UnavailableError(f"the server answered {response.status_code}") from None
-        raise errors.MedPerfError(
-            f"{response.url} answered {response.status_code} and no MedPerf server did",
-            hint="Check the server's address.",
-        ) from None
+        code, detail, hint = problem["code"], problem.get("detail", ""), problem.get("hint")
+        context = problem.get("context") or {}
+        given = {key: context[key] for key in context if key not in {"detail", "hint"}}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _stranger(response)
+    if "Retry-After" in response.headers:
+        given.setdefault("retry_after_s", _seconds(response.headers["Retry-After"]))
+    # A newer server may know codes that this client does not: keep its words.
     known = errors.by_code().get(code, errors.MedPerfError)
-    raise known(detail, hint=problem.get("hint"), **problem.get("context", {}))
+    return known(detail, hint=hint, **given)
+
+
+def _stranger(response: httpx2.Response) -> errors.MedPerfError:
+    # A proxy, a login page, another program: whatever answered is no MedPerf server.
+    status = response.status_code
+    if status in _AWAY:
+        after_s = _seconds(response.headers.get("Retry-After", ""))
+        return errors.UnavailableError(f"the server answered {status}", retry_after_s=after_s)
+    moved = (
+        f" and points to {response.headers['Location']}" if response.has_redirect_location else ""
+    )
+    return errors.MedPerfError(
+        f"{response.url} answered {status}{moved}, but not as a MedPerf server does",
+        hint="Check the server's address and the proxy.",
+    )
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() else None

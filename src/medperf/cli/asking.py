@@ -1,0 +1,49 @@
+"""Questions to a person: asked on a terminal only, and each has a flag that answers it."""
+
+import sys
+
+import click
+
+from medperf.domain.errors import CancelledError, InvalidRequestError
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, *, yes: bool, flag: str = "--yes") -> None:
+    """Go on only if ``yes`` was given or a person says so.
+
+    Raises:
+        CancelledError: the person said no.
+        InvalidRequestError: nobody can be asked and the flag is missing.
+    """
+    if yes:
+        return
+    if not on_terminal():
+        raise InvalidRequestError(
+            f"this needs an answer and there is no terminal to ask on: {question}",
+            hint=f"Add {flag} to answer yes.",
+        )
+    if not click.confirm(question, err=True):
+        raise CancelledError("nothing was changed")
+
+
+def answer(question: str, given: str | None, *, flag: str, hide: bool = False) -> str:
+    """What was given with the flag, from stdin for ``-``, or what the person types.
+
+    Raises:
+        InvalidRequestError: nobody can be asked and the flag is missing.
+    """
+    if given == "-":
+        return sys.stdin.readline().strip()
+    if given:
+        return given
+    if not on_terminal():
+        raise InvalidRequestError(
+            f"{question.lower()} is needed and there is no terminal to ask on",
+            hint=f"Give it with {flag}.",
+        )
+    typed: str = click.prompt(question, hide_input=hide, err=True)
+    return typed.strip()

@@ -1,0 +1,83 @@
+"""``medperf invitation``: how people and sites come in."""
+
+import click
+
+from medperf.cli import listing
+from medperf.cli.command import Noun
+from medperf.cli.connection import client, connected, find_number
+from medperf.cli.output import note, show_record
+from medperf.cli.tables import Column
+from medperf.domain.lifecycle import INVITATION
+
+DESCRIBED = listing.Description(
+    noun="invitation",
+    path="invitations",
+    columns=(
+        Column("id", "id"),
+        Column("kind", "kind"),
+        Column("name", "name"),
+        Column("organization", "organization_id"),
+        Column("state", "state"),
+        Column("expires", "expires_at"),
+    ),
+    filters=(listing.state_filter(INVITATION),),
+    empty="No invitations. Next: medperf invitation issue --help",
+    has_name=False,
+)
+
+
+@click.group(cls=Noun)
+def command() -> None:
+    """How people and sites come in: one-time tokens."""
+
+
+listing.add_ls(command, DESCRIBED, "medperf invitation ls --state open")
+
+
+@command.command(
+    example="""
+    medperf invitation issue --kind site --organization "Hospital A" --name "site A"
+    medperf invitation issue --kind user --organization 2 --name "Ada L" --email ada@example.org
+    """
+)
+@click.option("--kind", required=True, type=click.Choice(["user", "site"]), help="Who comes in.")
+@click.option("--organization", required=True, metavar="NUMBER|NAME", help="Where they belong.")
+@click.option("--name", required=True, help="The person's or the site's name.")
+@click.option("--email", help="A person's e-mail address.")
+@click.option("--admin", is_flag=True, help="Let the person administer the server.")
+@click.option("--valid-days", default=14, show_default=True, type=click.IntRange(1, 90))
+def issue(
+    kind: str, organization: str, name: str, email: str | None, admin: bool, valid_days: int
+) -> None:
+    """Issue an invitation; prints the one-time token to hand over."""
+    issue_invitation(kind, organization, name, email, admin=admin, valid_days=valid_days)
+
+
+listing.add_acts(
+    command,
+    DESCRIBED,
+    [listing.Act("revoke", "Take an invitation back.", final="Its token stops working.")],
+)
+
+
+def issue_invitation(
+    kind: str, organization: str, name: str, email: str | None, *, admin: bool, valid_days: int
+) -> None:
+    """Issue an invitation and show its token, which is shown only this once."""
+    with connected() as transport:
+        organization_id = find_number(transport, "organizations", organization)
+    from medperf.domain.people import InvitationForm, InvitationKind
+
+    with client() as server:
+        issued = server.invitations.issue(
+            InvitationForm(
+                kind=InvitationKind(kind),
+                organization_id=organization_id,
+                name=name,
+                email=email,
+                is_admin=admin,
+                valid_days=valid_days,
+            )
+        )
+    show_record(issued.model_dump(mode="json"))
+    note("Hand the token over in private: it is shown only now and works once.")

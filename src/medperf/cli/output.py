@@ -1,0 +1,82 @@
+"""What a command says on stdout: a table or a record for people, JSON for programs."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from medperf.cli.command import wants_json
+from medperf.cli.tables import Column, Row, brief, layout
+from medperf.cli.text import printable
+
+
+def write(text: str) -> None:
+    """Write text to stdout, whatever its encoding can hold."""
+    try:
+        click.echo(text)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "ascii"
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document."""
+    write(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def note(text: str) -> None:
+    """Write a remark for people to stderr, where it never mixes with the answer."""
+    if not wants_json():
+        click.echo(printable(text, "\n"), err=True)
+
+
+def show_rows(rows: Iterable[Row], columns: Sequence[Column], empty: str) -> None:
+    """Write a list; ``empty`` says what to do when there is nothing in it."""
+    found = list(rows)
+    if wants_json():
+        write_json(found)
+    elif not found:
+        write(empty)
+    else:
+        write(layout(found, columns, terminal_width()))
+
+
+def show_record(record: Mapping[str, Any]) -> None:
+    """Write one thing with everything known of it."""
+    if wants_json():
+        write_json(record)
+    else:
+        write("\n".join(outline(record)))
+
+
+def show_done(sentence: str, record: Mapping[str, Any], then: str = "") -> None:
+    """Say what was done, and what usually follows; JSON holds the record instead."""
+    if wants_json():
+        write_json(record)
+    else:
+        write(printable(sentence))
+        if then:
+            write(f"Next: {then}")
+
+
+def outline(value: Any, indent: str = "") -> Iterator[str]:
+    """Write nested values as indented lines, keys first."""
+    if isinstance(value, Mapping):
+        entries = [(f"{printable(str(key))}:", child) for key, child in value.items()]
+    else:
+        entries = [("-", child) for child in value]
+    for label, child in entries:
+        if isinstance(child, Mapping | list | tuple) and child:
+            yield f"{indent}{label}"
+            yield from outline(child, indent + "  ")
+        else:
+            shown = "none" if isinstance(child, Mapping | list | tuple) else brief(child)
+            yield f"{indent}{label} {shown}"
+
+
+def terminal_width() -> int | None:
+    """How wide a table may be; a pipe or a file has no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
