@@ -14,7 +14,7 @@ import numpy as np
 sys.dont_write_bytecode = True  # the folder is read-only, and its bytes are its digest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from inference import probability_of_malignant
+from inference import probability_of_malignant  # noqa: E402 - the path comes first
 
 ROOT = Path("/mlcommons/volumes")
 

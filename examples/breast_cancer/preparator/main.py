@@ -19,7 +19,13 @@ import yaml
 sys.dont_write_bytecode = True  # the folder is read-only, and its bytes are its digest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from exports import BadExportError, CaseReport, PreparedCase, features, read_cases
+from exports import (  # noqa: E402 - the path comes first
+    BadExportError,
+    CaseReport,
+    PreparedCase,
+    features,
+    read_cases,
+)
 
 ROOT = Path("/mlcommons/volumes")
 OUTSTANDING, UNREADABLE = 1, 2

@@ -106,11 +106,11 @@ def test_matthews_correlation_equals_scikit_learn(cases):
 @settings(max_examples=30, deadline=None)
 @given(cases=two_class(), level=st.sampled_from([0.5, 0.8, 0.9, 0.95]))
 def test_operating_points_equal_a_search_of_the_roc_curve(cases, level):
-    fpr, tpr, _ = oracle.roc_curve(*cases, drop_intermediate=False)
+    one_minus_specificity, tpr, _ = oracle.roc_curve(*cases, drop_intermediate=False)
     sensitivity = binary.sensitivity_at_specificity(*cases, level).value
-    assert sensitivity == pytest.approx(tpr[1 - fpr >= level - 1e-9].max())
+    assert sensitivity == pytest.approx(tpr[1 - one_minus_specificity >= level - 1e-9].max())
     specificity = binary.specificity_at_sensitivity(*cases, level).value
-    assert specificity == pytest.approx((1 - fpr)[tpr >= level - 1e-9].max())
+    assert specificity == pytest.approx((1 - one_minus_specificity)[tpr >= level - 1e-9].max())
 
 
 @settings(max_examples=30, deadline=None)
