@@ -20,7 +20,10 @@ class Direction(StrEnum):
 
 
 class PlannedMetric(Form):
-    """A metric a result may hold: its range, direction, and how many decimals may leave a site."""
+    """A metric a result may hold: its range, direction, and how many decimals may leave a site.
+
+    ``summaries`` names the sufficient statistics that may leave with it.
+    """
 
     name: str = Field(pattern=METRIC_NAME_PATTERN)
     direction: Direction = Direction.HIGHER
@@ -28,6 +31,7 @@ class PlannedMetric(Form):
     upper: float | None = None
     decimals: int = Field(default=4, ge=0, le=12)
     per_class: bool = False
+    summaries: tuple[str, ...] = ()
 
 
 class PlannedSubgroup(Form):
