@@ -58,7 +58,7 @@ class Store:
 
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Everything inside happens, or nothing of it does.
+        """Everything inside happens, or nothing of it does; inside another one it joins that.
 
         With ``durable`` it also survives a power failure from the moment the block ends; without,
         only the end of the process (the last moments before a power failure may be lost).
@@ -68,11 +68,14 @@ class Store:
             UnavailableError: another process kept the file locked for too long.
         """
         with self._lock, _named_errors(self.path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             connection = self._connection
             if durable:
                 connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:

@@ -173,7 +173,7 @@ class Jobs:
             )
         return _job(row)
 
-    def list(self, *states: str) -> list[Job]:
+    def in_states(self, *states: str) -> list[Job]:
         """Jobs in these states (in any, if none is named): urgent ones first, then oldest."""
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         return [
@@ -251,7 +251,7 @@ class Jobs:
                     ),
                 )
             for number in again:
-                self.transition(number, "retry", actor="server", tx=tx, **RETRIED)
+                self.transition(number, "retry", actor="server", **RETRIED)
         return len(new) + len(again)
 
     def transition(
@@ -262,7 +262,6 @@ class Jobs:
         actor: str = AGENT,
         reason: str = "",
         durable: bool = False,
-        tx: sqlite3.Connection | None = None,
         **remembered: Any,
     ) -> str:
         """Take a job to its next state, with what is to be remembered, and answer that state.
@@ -273,52 +272,35 @@ class Jobs:
             actor: who does it.
             reason: why, if a person said.
             durable: survive a power failure too.
-            tx: the transaction to join; otherwise one of its own.
             **remembered: columns of the job that change with the state.
 
         Raises:
             TransitionError: the table does not allow it in the state the job is in now.
         """
-        if tx is None:
-            with self._store.transaction(durable=durable) as own:
-                return self._transition(own, number, action, actor, reason, remembered)
-        return self._transition(tx, number, action, actor, reason, remembered)
+        with self._store.transaction(durable=durable) as tx:
+            row = tx.execute("SELECT state FROM jobs WHERE number = ?", (number,)).fetchone()
+            if row is None:
+                raise TransitionError(f"this site has no job {number}")
+            step = lifecycle.JOB.apply(row["state"], action)
+            now = format_time(self._clock())
+            fixed = {
+                "state": step.target,
+                "changed_at": now,
+                "waiting_for": "",
+                "attempts": 0,
+                "next_attempt_at": None,
+            }
+            _update(tx, number, {**fixed, **remembered})
+            tx.execute(
+                "INSERT INTO job_history (job, at, action, source, target, actor, reason)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (number, now, action, step.source, step.target, actor, reason),
+            )
+            return step.target
 
-    def _transition(
-        self,
-        tx: sqlite3.Connection,
-        number: int,
-        action: str,
-        actor: str,
-        reason: str,
-        remembered: dict[str, Any],
-    ) -> str:
-        row = tx.execute("SELECT state FROM jobs WHERE number = ?", (number,)).fetchone()
-        if row is None:
-            raise TransitionError(f"this site has no job {number}")
-        step = lifecycle.JOB.apply(row["state"], action)
-        now = format_time(self._clock())
-        fixed = {
-            "state": step.target,
-            "changed_at": now,
-            "waiting_for": "",
-            "attempts": 0,
-            "next_attempt_at": None,
-        }
-        _update(tx, number, {**fixed, **remembered})
-        tx.execute(
-            "INSERT INTO job_history (job, at, action, source, target, actor, reason)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (number, now, action, step.source, step.target, actor, reason),
-        )
-        return step.target
-
-    def remember(self, number: int, tx: sqlite3.Connection | None = None, **columns: Any) -> None:
+    def remember(self, number: int, **columns: Any) -> None:
         """Change what is remembered of a job, in the state it is in."""
-        if tx is None:
-            with self._store.transaction() as own:
-                _update(own, number, columns)
-        else:
+        with self._store.transaction() as tx:
             _update(tx, number, columns)
 
     def explain(self, reasons: dict[int, str]) -> None:

@@ -4,7 +4,6 @@ A line is written, durably, before anything is sent; SQLite itself refuses to ch
 How the sending ended is a line of its own.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,58 +70,36 @@ class Ledger:
         self._clock = clock
 
     def write(
-        self,
-        kind: str,
-        subject: str,
-        content: bytes,
-        *,
-        released_by: str,
-        role: str,
-        tx: sqlite3.Connection | None = None,
+        self, kind: str, subject: str, content: bytes, *, released_by: str, role: str
     ) -> LedgerLine:
-        """Record, before it is sent, exactly what is about to leave.
+        """Record, durably and before it is sent, exactly what is about to leave.
 
-        With ``tx`` the line is written in that transaction, which must be a durable one. Writing
-        the same content about the same subject again answers with the line there is.
+        Inside another transaction it joins that one, which must be a durable one. Writing the same
+        content about the same subject again answers with the line there is.
         """
-        if tx is None:
-            with self._store.transaction(durable=True) as own:
-                return self._write(own, kind, subject, content, released_by, role)
-        return self._write(tx, kind, subject, content, released_by, role)
-
-    def _write(
-        self,
-        tx: sqlite3.Connection,
-        kind: str,
-        subject: str,
-        content: bytes,
-        released_by: str,
-        role: str,
-    ) -> LedgerLine:
         digest = digest_of(content)
-        row = tx.execute(
-            "SELECT * FROM ledger WHERE kind = ? AND subject = ? AND digest = ?",
-            (kind, subject, digest),
-        ).fetchone()
-        if row is not None:
-            return _line(row)
-        now = self._clock()
-        number = tx.execute(
-            "INSERT INTO ledger (kind, subject, digest, content, released_by, role, released_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (kind, subject, digest, content, released_by, role, format_time(now)),
-        ).lastrowid
-        return LedgerLine(number or 0, kind, subject, digest, content, released_by, role, now)
+        with self._store.transaction(durable=True) as tx:
+            row = tx.execute(
+                "SELECT * FROM ledger WHERE kind = ? AND subject = ? AND digest = ?",
+                (kind, subject, digest),
+            ).fetchone()
+            if row is not None:
+                return _line(row)
+            now = self._clock()
+            number = tx.execute(
+                "INSERT INTO ledger (kind, subject, digest, content, released_by, role, released_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (kind, subject, digest, content, released_by, role, format_time(now)),
+            ).lastrowid
+            return LedgerLine(number or 0, kind, subject, digest, content, released_by, role, now)
 
-    def answered(self, line: LedgerLine, answer: str, tx: sqlite3.Connection | None = None) -> None:
+    def answered(self, line: LedgerLine, answer: str) -> None:
         """Record how sending a line ended: what the server made of it, or an error's code."""
-        values = (line.number, format_time(self._clock()), answer)
-        query = "INSERT INTO ledger_answers (line, at, answer) VALUES (?, ?, ?)"
-        if tx is None:
-            with self._store.transaction() as own:
-                own.execute(query, values)
-        else:
-            tx.execute(query, values)
+        with self._store.transaction() as tx:
+            tx.execute(
+                "INSERT INTO ledger_answers (line, at, answer) VALUES (?, ?, ?)",
+                (line.number, format_time(self._clock()), answer),
+            )
 
     def find(self, kind: str, subject: str) -> LedgerLine | None:
         """The latest line of this kind about a subject."""
