@@ -1,0 +1,97 @@
+"""Grants: the server's permission for one execution, verified before anything runs.
+
+A grant must be signed by the key pinned at enrollment, be for this site and key, be in force now,
+and name exactly the digests that this site found by itself.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from medperf.domain.benchmarks import Benchmark
+from medperf.domain.clock import Clock
+from medperf.domain.container_records import Container
+from medperf.domain.errors import ClockSkewError, DigestMismatchError, GrantError, SignatureError
+from medperf.domain.identifiers import format_time
+from medperf.provenance.envelope import Envelope, verify
+from medperf.provenance.keys import PublicKey
+from medperf.provenance.predicates import ExecutionInputs, GrantPredicate
+from medperf.provenance.request_signing import MAX_SKEW_S
+from medperf.provenance.statements import Statement, read_statement
+
+
+@dataclass(frozen=True, slots=True)
+class GrantVerifier:
+    """What this site knows by itself about any grant it may get."""
+
+    server_key: PublicKey
+    site_id: int
+    site_key_id: str
+    clock: Clock
+
+    def verify(
+        self, envelope: Envelope, inputs: ExecutionInputs, *, now_matters: bool = True
+    ) -> Statement[GrantPredicate]:
+        """Answer the grant if it permits exactly these inputs here and now.
+
+        Raises:
+            SignatureError: it is not signed by the pinned server key.
+            GrantError: it is for another site or key, or expired.
+            ClockSkewError: it was issued in this machine's future.
+            DigestMismatchError: it names other inputs; the message says which.
+        """
+        try:
+            payload = verify(envelope, {self.server_key.key_id: self.server_key})
+        except SignatureError as error:
+            raise SignatureError(f"this grant is not the pinned server's: {error}") from error
+        grant = read_statement(payload, GrantPredicate)
+        said = grant.predicate
+        if (said.site_id, said.site_key_id) != (self.site_id, self.site_key_id):
+            raise GrantError(f"the grant is for site {said.site_id} with key {said.site_key_id}")
+        if wrong := inputs.differences(said):
+            raise DigestMismatchError(
+                "the grant names other inputs than this site found: "
+                + ", ".join(f"{n} {getattr(said, n)}, not {getattr(inputs, n)}" for n in wrong)
+            )
+        if now_matters:
+            self._require_in_force(said)
+        return grant
+
+    def _require_in_force(self, grant: GrantPredicate) -> None:
+        now = self.clock()
+        if grant.expires_at <= now:
+            raise GrantError(f"the grant expired at {format_time(grant.expires_at)}")
+        if grant.issued_at > now + timedelta(seconds=MAX_SKEW_S):
+            raise ClockSkewError(
+                f"the grant was issued at {format_time(grant.issued_at)},"
+                f" here it is {format_time(now)}"
+            )
+
+
+def execution_inputs(
+    benchmark: Benchmark,
+    *,
+    dataset_id: int,
+    fingerprint: str,
+    model_id: int,
+    model: Container,
+    evaluator: Container,
+) -> ExecutionInputs:
+    """Everything that could change the number, as this site found it."""
+    return ExecutionInputs(
+        benchmark_id=benchmark.id,
+        benchmark_digest=benchmark.digest,
+        dataset_id=dataset_id,
+        dataset_fingerprint=fingerprint,
+        model_id=model_id,
+        model_image_digest=model.image_digest,
+        model_parameters_digest=model.parameters_digest,
+        model_additional_files_digest=_additional(model),
+        evaluator_image_digest=evaluator.image_digest,
+        evaluator_parameters_digest=evaluator.parameters_digest,
+        evaluator_additional_files_digest=_additional(evaluator),
+        analysis_plan_digest=benchmark.analysis_plan_digest,
+    )
+
+
+def _additional(container: Container) -> str | None:
+    return container.additional_files.digest if container.additional_files else None
