@@ -22,6 +22,7 @@ from medperf.provenance.predicates import (
     ExecutionInputs,
     GrantPredicate,
     KeyPredicate,
+    PolicyPredicate,
     Predicate,
     ReleasePredicate,
     ResultPredicate,
@@ -58,8 +59,14 @@ class Federation:
     def log_key(self) -> NoteKey:
         return NoteKey(ORIGIN, self.log.public)
 
-    def record(self, predicate: Predicate, *signers: Signer, kind: str | None = None) -> Envelope:
-        envelope = sign(make_statement(predicate.subjects(), predicate), signers)
+    def record(
+        self,
+        predicate: Predicate,
+        *signers: Signer,
+        kind: str | None = None,
+        subjects: dict[str, str] | None = None,
+    ) -> Envelope:
+        envelope = sign(make_statement(subjects or predicate.subjects(), predicate), signers)
         return self.append(envelope, kind or predicate.kind)
 
     def append(self, envelope: Envelope, kind: str) -> Envelope:
@@ -84,19 +91,17 @@ class Federation:
     def revoke(self, key: PrivateKey, owner_type: str, owner_id: int | None) -> None:
         self.enroll(key, owner_type, owner_id, event="revoked")
 
-    def decide(self, noun: str, noun_id: int, digests: dict[str, str], **changes: Any) -> None:
-        self.record(self.decision(noun, noun_id, digests, **changes), self.server)
-
-    def decision(self, noun: str, noun_id: int, digests: dict[str, str], **changes: Any) -> Any:
-        return DecisionPredicate(
+    def decide(self, noun: str, noun_id: int, about: dict[str, str], changes: Any) -> None:
+        decision = DecisionPredicate(
             decision="approved",
             noun=noun,
             noun_id=noun_id,
-            digests=digests,
+            digests=about,
             benchmark_id=None if noun == "benchmark" else INPUTS.benchmark_id,
             organization="Hospital",
             decided_by=Approval(name=f"{noun} approver", role="owner", at=NOON),
-        ).model_copy(update=changes)
+        )
+        self.record(decision.model_copy(update=changes), self.server)
 
     def bundle(self) -> Bundle:
         checkpoint = Checkpoint(ORIGIN, self.tree.size, self.tree.root())
@@ -105,8 +110,10 @@ class Federation:
             statements=tuple(self._logged(i) for i in range(len(self.logged))),
         )
 
-    def verdict(self) -> Verdict:
-        return verify_bundle(Bundle.from_bytes(self.bundle().to_bytes()), self.log_key)
+    def verdict(self, without: int | None = None) -> Verdict:
+        bundle = Bundle.from_bytes(self.bundle().to_bytes())
+        kept = tuple(s for i, s in enumerate(bundle.statements) if i != without)
+        return verify_bundle(bundle.model_copy(update={"statements": kept}), self.log_key)
 
     def _logged(self, index: int) -> LoggedEnvelope:
         envelope, entry = self.logged[index]
@@ -178,6 +185,9 @@ def result_predicate(grant: Envelope, **changes: Any) -> ResultPredicate:
 class Story:
     """The usual course of things, with a place to change each part of it."""
 
+    inputs = INPUTS
+    dataset_predicate = staticmethod(dataset_predicate)
+
     def __init__(self) -> None:
         self.federation = Federation()
 
@@ -193,7 +203,7 @@ class Story:
             ("dataset", 2, ("dataset",)),
         ):
             about = {name: digests[name] for name in names}
-            self.federation.decide(noun, noun_id, about, **changes.get(noun, {}))
+            self.federation.decide(noun, noun_id, about, changes.get(noun, {}))
 
     def dataset(self, **changes: Any) -> None:
         self.federation.record(dataset_predicate(**changes), self.federation.site)
@@ -216,6 +226,20 @@ class Story:
             released_at=NOON,
         )
         return self.federation.record(predicate.model_copy(update=changes), self.federation.server)
+
+    def policy(self, site_id: int | None) -> Envelope:
+        predicate = PolicyPredicate(
+            policy_version=1,
+            policy_digest=digest("policy"),
+            site_id=site_id,
+            approved_by=(Approval(name="Head", role="data owner", at=NOON),),
+            in_force_at=NOON,
+        )
+        return self.federation.record(predicate, self.federation.site)
+
+    def unlogged_grant(self) -> Envelope:
+        predicate = grant_predicate(self.federation.site)
+        return sign(make_statement(predicate.subjects(), predicate), self.federation.server)
 
     def all(self) -> Envelope:
         self.keys()

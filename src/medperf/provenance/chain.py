@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from medperf.provenance.grant_check import grant_faults
 from medperf.provenance.predicates import (
+    INPUT_NAMES,
     Approval,
     DatasetPredicate,
     DecisionPredicate,
@@ -152,19 +153,18 @@ def _check_approvals(
     item: Believed, result: ResultPredicate, evidence: _Evidence, verdict: Verdict
 ) -> list[Approval]:
     needed = (
-        ("benchmark", (result.benchmark_id, None)),
-        ("model/image", (result.model_id, result.benchmark_id)),
-        ("dataset", (result.dataset_id, result.benchmark_id)),
+        ("benchmark", result.benchmark_id, None),
+        ("model", result.model_id, result.benchmark_id),
+        ("dataset", result.dataset_id, result.benchmark_id),
     )
     approvals = []
-    for subject, (noun_id, benchmark_id) in needed:
-        noun = subject.partition("/")[0]
+    for noun, noun_id, benchmark_id in needed:
         decision = evidence.last_decision((noun, noun_id, benchmark_id), item.index)
         if decision is None:
             verdict.miss(9, item.about, f"no earlier decision about {noun} {noun_id} is here")
         elif decision.decision != "approved":
             verdict.fail(9, item.about, f"{noun} {noun_id} was {decision.decision} then")
-        elif subject not in decision.digests or _contradicts(decision, result):
+        elif not _covers(decision, result):
             verdict.fail(9, item.about, f"{noun} {noun_id} was approved with other digests")
         else:
             by = decision.decided_by
@@ -175,19 +175,12 @@ def _check_approvals(
     return approvals
 
 
-def _contradicts(decision: DecisionPredicate, result: ResultPredicate) -> bool:
-    inputs = {**dict.fromkeys(_OPTIONAL), **result.subjects()}
-    return any(
-        inputs[name] != digest for name, digest in decision.digests.items() if name in inputs
-    )
-
-
-_OPTIONAL = (
-    "model/parameters",
-    "model/additional_files",
-    "evaluator/parameters",
-    "evaluator/additional_files",
-)
+def _covers(decision: DecisionPredicate, result: ResultPredicate) -> bool:
+    """Whether the decision names every digest of its noun, and no input by another digest."""
+    inputs = result.subjects()
+    own = {name for name in inputs if name.partition("/")[0] == decision.noun}
+    named = {name for name in decision.digests if name in INPUT_NAMES}
+    return own <= named and all(decision.digests[name] == inputs.get(name) for name in named)
 
 
 # Step 10

@@ -89,18 +89,23 @@ class ExecutionInputs(BaseModel):
 
     def subjects(self) -> dict[str, str]:
         """The digests of all inputs that are given, by name."""
-        digests = {
-            "benchmark": self.benchmark_digest,
-            "dataset": self.dataset_fingerprint,
-            "model/image": self.model_image_digest,
-            "model/parameters": self.model_parameters_digest,
-            "model/additional_files": self.model_additional_files_digest,
-            "evaluator/image": self.evaluator_image_digest,
-            "evaluator/parameters": self.evaluator_parameters_digest,
-            "evaluator/additional_files": self.evaluator_additional_files_digest,
-            "analysis_plan": self.analysis_plan_digest,
-        }
+        digests = {name: getattr(self, field) for name, field in _INPUT_FIELDS.items()}
         return {name: digest for name, digest in digests.items() if digest is not None}
+
+
+_INPUT_FIELDS = {
+    "benchmark": "benchmark_digest",
+    "dataset": "dataset_fingerprint",
+    "model/image": "model_image_digest",
+    "model/parameters": "model_parameters_digest",
+    "model/additional_files": "model_additional_files_digest",
+    "evaluator/image": "evaluator_image_digest",
+    "evaluator/parameters": "evaluator_parameters_digest",
+    "evaluator/additional_files": "evaluator_additional_files_digest",
+    "analysis_plan": "analysis_plan_digest",
+}
+INPUT_NAMES = frozenset(_INPUT_FIELDS)
+"""The names under which statements have inputs as subjects."""
 
 
 class DatasetPredicate(Predicate):
