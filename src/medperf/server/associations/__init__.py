@@ -1,0 +1,1 @@
+"""Datasets and models taking part in benchmarks."""

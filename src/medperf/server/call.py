@@ -1,0 +1,63 @@
+"""One call to the server: who asks, when, over which connection, of which program."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from medperf.provenance.keys import Signer
+
+Wire = dict[str, Any]
+"""A record as it is sent: exactly the fields of its class in ``medperf.domain``."""
+
+SERVER = "server"
+"""The actor of what the server does by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person, a site, or nobody (no organization)."""
+
+    organization_id: int | None = None
+    user_id: int | None = None
+    site_id: int | None = None
+    key_id: str | None = None
+    is_admin: bool = False
+
+    @property
+    def actor(self) -> str:
+        """How records name the caller: ``user:3``, ``site:2``, or ``server`` for nobody."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return SERVER if self.site_id is None else f"site:{self.site_id}"
+
+    def binds(self) -> dict[str, Any]:
+        """The values that visibility conditions refer to."""
+        return {
+            "caller_organization": self.organization_id,
+            "caller_user": self.user_id,
+            "caller_site": self.site_id,
+            "caller_is_admin": self.is_admin,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a server is: its name and the key that signs its grants."""
+
+    name: str
+    signer: Signer
+    new_secret: Callable[[], str]
+    """A new text of 256 random bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a service needs to know besides its arguments."""
+
+    connection: Connection
+    caller: Caller
+    now: datetime
+    server: Identity

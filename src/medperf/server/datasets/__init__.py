@@ -1,0 +1,1 @@
+"""Registered datasets: metadata of what stays at the sites."""

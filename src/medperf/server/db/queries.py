@@ -1,0 +1,226 @@
+"""The two ways of reading: one thing, or a page of a list. Both see only what the caller may see.
+
+Statements are built once per noun and set of filters; the caller and the values come as parameters.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    false,
+    or_,
+    select,
+)
+
+from medperf.domain.errors import InvalidRequestError, NotFoundError, UnknownFilterError
+from medperf.domain.identifiers import is_digest
+from medperf.server.call import Caller, Wire
+
+DEFAULT_LIMIT = 32
+LARGEST_LIMIT = 200
+LARGEST_ID = 2**63 - 1
+
+ORGANIZATION = bindparam("caller_organization", type_=Integer)
+USER = bindparam("caller_user", type_=Integer)
+SITE = bindparam("caller_site", type_=Integer)
+IS_ADMIN = bindparam("caller_is_admin", type_=Boolean)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition that a list may be narrowed by; the value is the parameter ``filter_<name>``."""
+
+    condition: ColumnElement[bool]
+    parse: Callable[[str, str], Any]
+    is_flag: bool = False
+
+
+def _integer(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= LARGEST_ID:
+        raise InvalidRequestError(f"{name} is a number from 1, not {text[:40]!r}")
+    return int(text)
+
+
+def _text(_name: str, text: str) -> str:
+    return text
+
+
+def _digest(name: str, text: str) -> str:
+    if not is_digest(text):
+        raise InvalidRequestError(f"{name} is a digest such as sha256:..., not {text[:80]!r}")
+    return text
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise InvalidRequestError(f"{name} is true or false, not {text[:40]!r}")
+    return text.lower() == "true"
+
+
+def by_id(column: ColumnElement[Any], name: str | None = None) -> Filter:
+    """Things whose column has this number."""
+    return Filter(column == value_of(name or str(column.key), Integer()), _integer)
+
+
+def by_text(column: ColumnElement[Any]) -> Filter:
+    """Things whose column is this text."""
+    return Filter(column == value_of(str(column.key)), _text)
+
+
+def by_digest(column: ColumnElement[Any]) -> Filter:
+    """Things whose column is this digest."""
+    return Filter(column == value_of(str(column.key)), _digest)
+
+
+def by_choice(column: ColumnElement[Any], choices: Sequence[str]) -> Filter:
+    """Things whose column is one of a closed list; another value is an error."""
+
+    def parse(name: str, text: str) -> str:
+        if text not in choices:
+            raise InvalidRequestError(f"{name} is one of {', '.join(choices)}, not {text[:40]!r}")
+        return text
+
+    return Filter(column == value_of(str(column.key)), parse)
+
+
+def by_relation(condition: ColumnElement[bool]) -> Filter:
+    """Things related to the number; the condition refers to it by `value_of`."""
+    return Filter(condition, _integer)
+
+
+def mine(organization: ColumnElement[Any]) -> Filter:
+    """Things of the caller's own organization, or of the others."""
+    own = organization == ORGANIZATION
+    wanted = value_of("mine", Boolean())
+    return Filter(or_(and_(wanted, own), and_(~wanted, ~own)), _flag, is_flag=True)
+
+
+def value_of(name: str, type_: Any = None) -> Any:
+    """The value of a filter, inside a condition."""
+    return bindparam(f"filter_{name}", type_=type_)
+
+
+@dataclass(frozen=True)
+class View:
+    """How one noun is read: its wire columns, who sees it, and what it can be filtered by."""
+
+    noun: str
+    table: Table
+    columns: tuple[ColumnElement[Any], ...]
+    visible: ColumnElement[bool]
+    filters: Mapping[str, Filter]
+    list_columns: tuple[ColumnElement[Any], ...] | None = None
+    """Where a list says less than the thing itself."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def one(self, connection: Connection, caller: Caller, number: int) -> Wire:
+        """Read one thing.
+
+        Raises:
+            NotFoundError: if there is none with this number that the caller may see.
+        """
+        given = {**caller.binds(), "number": number}
+        row = connection.execute(_one(self), given).first()
+        if row is None:
+            raise NotFoundError(f"there is no {self.noun} {number} that you may see")
+        return dict(row._mapping)  # noqa: SLF001 - a public attribute in spite of its name
+
+    def page(self, connection: Connection, caller: Caller, asked: Mapping[str, str]) -> Wire:
+        """Read one page, by number from the lowest.
+
+        Raises:
+            UnknownFilterError: if something is asked for that is no filter of this noun.
+            InvalidRequestError: if a value is not of its filter's kind.
+        """
+        wanted = self._parse(asked)
+        limit, after = wanted.pop("limit"), wanted.pop("cursor")
+        statement = _page(self, tuple(sorted(wanted)))
+        given = {f"filter_{name}": value for name, value in wanted.items()}
+        rows = connection.execute(
+            statement, {**caller.binds(), **given, "after": after, "size": limit + 1}
+        ).all()
+        items = [dict(row._mapping) for row in rows[:limit]]  # noqa: SLF001
+        more = len(rows) > limit
+        return {"items": items, "next_cursor": _cursor(items[-1]["id"]) if more else None}
+
+    def _parse(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        parsed: dict[str, Any] = {"limit": DEFAULT_LIMIT, "cursor": 0}
+        for name, value in asked.items():
+            if name == "limit":
+                parsed["limit"] = _integer(name, value)
+                if parsed["limit"] > LARGEST_LIMIT:
+                    raise InvalidRequestError(f"limit is at most {LARGEST_LIMIT}")
+            elif name == "cursor":
+                parsed["cursor"] = _after(value)
+            elif name in self.filters:
+                parsed[name] = self.filters[name].parse(name, value)
+            else:
+                raise UnknownFilterError(
+                    f"{self.noun} has no filter {name[:40]!r}; it has:"
+                    f" {', '.join(('limit', 'cursor', *self.filters))}"
+                )
+        return parsed
+
+
+@lru_cache(maxsize=256)
+def _one(view: View) -> Select[Any]:
+    return select(*view.columns).where(view.table.c.id == bindparam("number"), view.visible)
+
+
+@lru_cache(maxsize=1024)
+def _page(view: View, filters: tuple[str, ...]) -> Select[Any]:
+    return (
+        select(*(view.list_columns or view.columns))
+        .where(view.table.c.id > bindparam("after"), view.visible)
+        .where(*(view.filters[name].condition for name in filters))
+        .order_by(view.table.c.id)
+        .limit(bindparam("size"))
+    )
+
+
+def value(connection: Connection, column: ColumnElement[Any], *conditions: Any) -> Any:
+    """Read one value for a service; None if there is no such row."""
+    return connection.execute(select(column).where(*conditions)).scalar()
+
+
+def row(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> Wire | None:
+    """Read one whole row for a service, which has made sure that the caller may act on it."""
+    found = connection.execute(select(table).where(*conditions)).first()
+    return None if found is None else dict(found._mapping)  # noqa: SLF001
+
+
+def rows(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> list[Wire]:
+    """Read whole rows, by number, for a service."""
+    found = connection.execute(
+        select(table).where(*conditions).order_by(*table.primary_key.columns)
+    )
+    return [dict(each._mapping) for each in found]  # noqa: SLF001
+
+
+NOBODY = false()
+"""Visible to no one."""
+
+
+def _cursor(number: int) -> str:
+    return urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
+
+
+def _after(cursor: str) -> int:
+    try:
+        return _integer("cursor", urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
+    except (binascii.Error, ValueError, InvalidRequestError):
+        raise InvalidRequestError("the cursor is not one that this server gave") from None

@@ -1,0 +1,146 @@
+"""The one place where connections are opened and transactions begin and end.
+
+Readers never wait. Writers go one at a time on both databases: SQLite has one write lock anyway, and
+on PostgreSQL an advisory lock gives the same guarantee, so what a service has checked stays true
+until it commits. A coordination server writes a few hundred times a second at most.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+
+from medperf.domain.errors import DuplicateError, InvalidRequestError, UnavailableError
+
+THREADS = 8
+"""Connections a process holds at most; as many threads may use them."""
+
+BUSY_TIMEOUT_MS = 10_000
+_WRITER_LOCK = 0x4D656450  # any number that every process of the server agrees on
+_LOCK_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """A SQLite file or a PostgreSQL database, by URL."""
+
+    def __init__(self, url: str) -> None:
+        if url.startswith(("postgresql://", "postgres://")):
+            url = "postgresql+psycopg://" + url.split("://", 1)[1]
+        self.url = url
+        self.engine = _engine(url)
+        # SQLite's driver is in autocommit already, see below.
+        self._reading = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for statements that change nothing; each sees what is committed."""
+        with _translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose statements all see one moment of the database."""
+        engine = self.engine
+        if not self.is_sqlite:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with _translated(), engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the writer's lock and commits when the block ends.
+
+        Raises:
+            DuplicateError: if a unique constraint is broken.
+            UnavailableError: if the database is away or the lock is not had in time.
+        """
+        with _translated(), self.engine.connect() as connection:
+            try:
+                self._take_lock(connection)
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _take_lock(self, connection: Connection) -> None:
+        if self.is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(
+                text(
+                    f"SELECT set_config('lock_timeout', '{_LOCK_TIMEOUT_MS}', true),"  # noqa: S608
+                    f" pg_advisory_xact_lock({_WRITER_LOCK})"
+                )
+            )
+
+
+def _engine(url: str) -> Engine:
+    options: dict[str, Any] = {
+        "pool_size": THREADS,
+        "max_overflow": 2,
+        "skip_autocommit_rollback": True,
+    }
+    if url.startswith("sqlite"):
+        # The driver begins nothing by itself: a write transaction starts with BEGIN IMMEDIATE.
+        options["connect_args"] = {"isolation_level": None, "check_same_thread": False}
+    else:
+        options["pool_pre_ping"] = False
+        options["connect_args"] = {"connect_timeout": 10}
+    engine = create_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        # With WAL a power cut may cost the last commits but never consistency; a grant that is lost
+        # here would still be believed by its site, so every commit reaches the disk.
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise DuplicateError(
+            "this exists already, or names something that does not", constraint=_constraint(error)
+        ) from error
+    except (DataError, OverflowError) as error:
+        raise InvalidRequestError(
+            "a number is too large or a text holds a zero byte; the database cannot keep it"
+        ) from error
+    except OperationalError as error:
+        raise UnavailableError("the database does not answer now") from error
+
+
+def _constraint(error: DBAPIError) -> str:
+    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return name or str(error.orig).rsplit(": ", maxsplit=1)[-1]

@@ -1,0 +1,1 @@
+"""Work, grants and what became of them."""

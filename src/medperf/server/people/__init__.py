@@ -1,0 +1,1 @@
+"""Organizations, users, invitations and access tokens: how people come in."""

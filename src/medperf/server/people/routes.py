@@ -1,0 +1,85 @@
+"""``/me``, ``/organizations``, ``/users``, ``/invitations``, ``/access-tokens``."""
+
+from medperf.domain.people import (
+    AccessToken,
+    Invitation,
+    InvitationForm,
+    IssuedAccess,
+    IssuedInvitation,
+    Organization,
+    OrganizationForm,
+    Principal,
+    Redemption,
+    User,
+)
+from medperf.domain.wire import Reason
+from medperf.server.call import Call, Wire
+from medperf.server.people import service
+from medperf.server.people.queries import ACCESS_TOKENS, INVITATIONS, ORGANIZATIONS, USERS
+from medperf.server.routing import Number, Routes
+
+routes = Routes("people")
+routes.pages("/organizations", ORGANIZATIONS, Organization)
+routes.pages("/users", USERS, User)
+routes.pages("/invitations", INVITATIONS, Invitation)
+routes.pages("/access-tokens", ACCESS_TOKENS, AccessToken)
+
+
+@routes.read("/me", Principal)
+def get_me(call: Call) -> Wire:
+    """Who the server takes the caller for."""
+    return service.me(call)
+
+
+@routes.read("/organizations/{number}", Organization)
+def get_organization(call: Call, number: Number) -> Wire:
+    """Look up one organization."""
+    return ORGANIZATIONS.one(call.connection, call.caller, number)
+
+
+@routes.write("/organizations", Organization, status=201)
+def register_organization(call: Call, form: OrganizationForm) -> Wire:
+    """Register a legal body; an admin's act."""
+    return service.register_organization(call, form)
+
+
+@routes.read("/users/{number}", User)
+def get_user(call: Call, number: Number) -> Wire:
+    """Look up one user."""
+    return USERS.one(call.connection, call.caller, number)
+
+
+@routes.read("/invitations/{number}", Invitation)
+def get_invitation(call: Call, number: Number) -> Wire:
+    """Look up one invitation."""
+    return INVITATIONS.one(call.connection, call.caller, number)
+
+
+@routes.write("/invitations", IssuedInvitation, status=201, holds_secret=True)
+def invite(call: Call, form: InvitationForm) -> Wire:
+    """Invite a person or a site; the answer's token is shown once."""
+    return service.invite(call, form)
+
+
+@routes.write("/invitations/redeem", IssuedAccess, is_open=True, holds_secret=True)
+def redeem_invitation(call: Call, form: Redemption) -> Wire:
+    """Come in as a person; the answer's secret is shown once."""
+    return service.redeem(call, form)
+
+
+@routes.write("/invitations/{number}/revoke", Invitation)
+def revoke_invitation(call: Call, number: Number, form: Reason) -> Wire:
+    """Take an open invitation back; an admin's act."""
+    return service.revoke_invitation(call, number, form.reason)
+
+
+@routes.read("/access-tokens/{number}", AccessToken)
+def get_access_token(call: Call, number: Number) -> Wire:
+    """Look up one access token of one's own."""
+    return ACCESS_TOKENS.one(call.connection, call.caller, number)
+
+
+@routes.write("/access-tokens/{number}/revoke", AccessToken)
+def revoke_access_token(call: Call, number: Number, form: Reason) -> Wire:
+    """End an access; from now on the secret is worth nothing."""
+    return service.revoke_access(call, number, form.reason)

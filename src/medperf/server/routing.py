@@ -1,0 +1,210 @@
+"""From a plain function to a route: authenticate, open a connection, call, commit, answer.
+
+A route function takes a `Call` first and answers with plain values. Here, and only here, its
+transaction begins and ends: the commit is done before the first byte of the answer exists.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Path, Request
+from pydantic_core import to_json
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from medperf.domain.clock import Clock
+from medperf.domain.wire import Page, Record
+from medperf.server.call import Call, Caller, Identity, Wire
+from medperf.server.db.queries import LARGEST_ID, View
+from medperf.server.db.session import Database
+from medperf.server.idempotency import earlier_answer, keep_answer
+from medperf.server.identity import Ticket, identify
+
+Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+"""The number of a thing, in a path."""
+
+_JSON = "application/json"
+_NOBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What every route of a running server stands on."""
+
+    database: Database
+    identity: Identity
+    clock: Clock
+    threads: CapacityLimiter
+
+    def call(self, connection: Connection, ticket: Ticket, *, is_open: bool = False) -> Call:
+        """Recognize the caller."""
+        now: datetime = self.clock()
+        caller = _NOBODY if is_open else identify(connection, ticket, now)
+        return Call(connection, caller, now, self.identity)
+
+    async def in_thread(self, work: Callable[[], Any]) -> Any:
+        """Do blocking work beside the event loop, as many at once as there are connections."""
+        return await to_thread.run_sync(work, limiter=self.threads)
+
+
+class Routes:
+    """The routes of one noun."""
+
+    def __init__(self, tag: str) -> None:
+        self.router = APIRouter(tags=[tag])
+
+    def read(self, path: str, record: Any, *, is_open: bool = False) -> Callable[[Any], Any]:
+        """A GET."""
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            async def run(request: Request, given: dict[str, Any]) -> Response:
+                program: Program = request.app.state.program
+                ticket = await ticket_of(request)
+                work = partial(_read, program, ticket, partial(function, **given), is_open)
+                return Response(await program.in_thread(work), media_type=_JSON)
+
+            self._add(path, "GET", function, run, record)
+            return function
+
+        return decorate
+
+    def pages(self, path: str, view: View, record: type[Record], then: Any = None) -> None:
+        """A GET that answers a page of a view; ``then`` may complete its items."""
+
+        def list_them(call: Call, asked: Mapping[str, str]) -> Wire:
+            page = view.page(call.connection, call.caller, asked)
+            return page if then is None else {**page, "items": then(call.connection, page["items"])}
+
+        async def endpoint(request: Request) -> Response:
+            program: Program = request.app.state.program
+            ticket = await ticket_of(request)
+            work = partial(
+                _read, program, ticket, partial(list_them, asked=request.query_params), False
+            )
+            return Response(await program.in_thread(work), media_type=_JSON)
+
+        name = path.strip("/").replace("-", "_")
+        self.router.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            name=f"list_{name}",
+            summary=f"List {name.replace('_', ' ')} by number, page by page.",
+            response_model=Page[record],  # type: ignore[valid-type]
+            openapi_extra={"parameters": _parameters(view)},
+        )
+
+    def write(
+        self,
+        path: str,
+        record: Any,
+        *,
+        method: str = "POST",
+        status: int = 200,
+        is_open: bool = False,
+        holds_secret: bool = False,
+    ) -> Callable[[Any], Any]:
+        """A POST or PATCH in one transaction."""
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            async def run(request: Request, given: dict[str, Any]) -> Response:
+                program: Program = request.app.state.program
+                ticket = await ticket_of(request)
+                key = request.headers.get("Idempotency-Key") if method == "POST" else None
+                work = partial(
+                    _write,
+                    program,
+                    ticket,
+                    partial(function, **given),
+                    _Manner(status, key, is_open, holds_secret),
+                )
+                code, content = await program.in_thread(work)
+                return Response(content, code, media_type=_JSON)
+
+            self._add(path, method, function, run, record, status)
+            return function
+
+        return decorate
+
+    def _add(
+        self,
+        path: str,
+        method: str,
+        function: Callable[..., Any],
+        run: Callable[..., Any],
+        record: Any,
+        status: int = 200,
+    ) -> None:
+        async def endpoint(request: Request, **given: Any) -> Response:
+            return await run(request, given)  # type: ignore[no-any-return]
+
+        first, *rest = inspect.signature(function).parameters.values()
+        asked = first.replace(name="request", annotation=Request)
+        endpoint.__signature__ = inspect.Signature([asked, *rest])  # type: ignore[attr-defined]
+        endpoint.__doc__ = function.__doc__
+        self.router.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            name=function.__name__,
+            response_model=record,
+            status_code=status,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    status: int
+    idempotency_key: str | None
+    is_open: bool
+    holds_secret: bool
+
+
+async def ticket_of(request: Request) -> Ticket:
+    """What the request shows of itself, its target exactly as it was sent."""
+    scope = request.scope
+    target = scope["raw_path"].decode("ascii")
+    if scope["query_string"]:
+        target += "?" + scope["query_string"].decode("ascii")
+    return Ticket(
+        request.method, target, request.headers.get("Authorization"), await request.body()
+    )
+
+
+def _read(
+    program: Program, ticket: Ticket, function: Callable[[Call], Any], is_open: bool
+) -> bytes:
+    with program.database.reading() as connection:
+        answer = function(program.call(connection, ticket, is_open=is_open))
+    return to_json(answer)
+
+
+def _write(
+    program: Program, ticket: Ticket, function: Callable[[Call], Any], manner: _Manner
+) -> tuple[int, bytes]:
+    key = manner.idempotency_key
+    with program.database.writing() as connection:
+        call = program.call(connection, ticket, is_open=manner.is_open)
+        if key is not None and (earlier := earlier_answer(call, ticket, key)) is not None:
+            return earlier
+        content = to_json(function(call))
+        if key is not None:
+            kept = None if manner.holds_secret else content
+            keep_answer(call, ticket, key, manner.status, kept)
+    return manner.status, content
+
+
+def _parameters(view: View) -> list[dict[str, Any]]:
+    described = [
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 200}},
+        {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+    ]
+    for name, each in view.filters.items():
+        kind = "boolean" if each.is_flag else "string"
+        described.append({"name": name, "in": "query", "schema": {"type": kind}})
+    return described

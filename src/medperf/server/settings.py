@@ -1,0 +1,66 @@
+"""A server's folder: settings, the key that signs grants, and (with SQLite) the data."""
+
+from pathlib import Path
+from typing import Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medperf.domain.errors import EmptyInputError, MalformedFileError
+from medperf.domain.identifiers import Name
+
+SETTINGS_FILE = "server.yaml"
+KEY_FILE = "server-key.pem"
+ADDRESS_FILE = "server.address"
+DATABASE_FILE = "data.sqlite"
+
+
+class ServerSettings(BaseModel):
+    """What the operator may set in ``server.yaml``.
+
+    Attributes:
+        name: how the server names itself, in its grants too.
+        database_url: ``sqlite:///absolute/path`` or ``postgresql://user@host/database``.
+        public_url: where others reach it; shown with invitations.
+        grant_hours: how long a grant can be used.
+        largest_body_bytes: larger requests are refused unread.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name = "MedPerf"
+    database_url: str
+    public_url: str | None = None
+    grant_hours: float = Field(default=24, gt=0, le=24 * 90)
+    largest_body_bytes: int = Field(default=16 * 2**20, ge=2**16)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a server's folder.
+
+        Raises:
+            EmptyInputError: if it is none.
+            MalformedFileError: if the settings are not.
+        """
+        path = folder / SETTINGS_FILE
+        try:
+            read = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            raise EmptyInputError(
+                f"{folder} is no server's folder: it has no {SETTINGS_FILE}",
+                hint="Make one with 'medperf server init'.",
+            ) from None
+        except yaml.YAMLError as error:
+            raise MalformedFileError(f"{path} is not YAML: {error}") from None
+        try:
+            return cls.model_validate(read)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise MalformedFileError(f"{path}: {place}: {first['msg']}") from None
+
+    def save(self, folder: Path) -> None:
+        """Write them; a database's URL can hold a password, so only the owner may read."""
+        path = folder / SETTINGS_FILE
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False))

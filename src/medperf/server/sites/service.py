@@ -1,0 +1,117 @@
+"""Enrolling sites and changing their keys."""
+
+from base64 import b64decode
+
+from medperf.domain.errors import (
+    DuplicateError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    SignatureError,
+)
+from medperf.domain.people import Enrollment, InvitationKind, KeyRotation
+from medperf.provenance.keys import PublicKey
+from medperf.server.call import Call, Caller, Wire
+from medperf.server.db.queries import row
+from medperf.server.db.tables import site_keys, sites
+from medperf.server.db.writing import add, record, set_where
+from medperf.server.people.service import take_up
+from medperf.server.sites.queries import SITES, with_keys
+
+
+def get(call: Call, number: int) -> Wire:
+    """One site with all its keys."""
+    [site] = with_keys(call.connection, [SITES.one(call.connection, call.caller, number)])
+    return site
+
+
+def enroll(call: Call, form: Enrollment) -> Wire:
+    """A site comes in with its own key.
+
+    Raises:
+        InvitationError: if the token is of no use.
+        SignatureError: if the proof is not the key's signature.
+    """
+    key = _proven(form.public_key, form.proof, f"medperf-enroll:{form.token}")
+    invitation = take_up(call, form.token, InvitationKind.SITE)
+    organization_id = invitation["organization_id"]
+    known = row(
+        call.connection,
+        sites,
+        sites.c.organization_id == organization_id,
+        sites.c.name == form.name,
+    )
+    if known is not None:
+        raise DuplicateError(f"the organization has a site named {form.name} already")
+    number = add(
+        call, sites, name=form.name, organization_id=organization_id, created_at=call.now
+    )
+    _add_key(call, number, key)
+    record(
+        call, "site.enroll", f"site:{number}", actor=f"site:{number}", key_id=key.key_id
+    )
+    newcomer = Call(
+        call.connection,
+        Caller(organization_id=organization_id, site_id=number),
+        call.now,
+        call.server,
+    )
+    return get(newcomer, number)
+
+
+def rotate_key(call: Call, form: KeyRotation) -> Wire:
+    """A site names its next key; the one it signed this request with ends."""
+    site_id, key_id = call.caller.site_id, call.caller.key_id
+    if site_id is None or key_id is None:
+        raise ForbiddenError("only a site itself rotates its key")
+    key = _proven(form.public_key, form.proof, f"medperf-rotate:{site_id}")
+    _add_key(call, site_id, key)
+    set_where(call, site_keys, site_keys.c.key_id == key_id, revoked_at=call.now)
+    record(call, "site.rotate-key", f"site:{site_id}", key_id=key.key_id, former=key_id)
+    return get(call, site_id)
+
+
+def revoke_key(call: Call, number: int, key_id: str, reason: str) -> Wire:
+    """An admin, or a person of the site's organization, ends a key at once."""
+    site = get(call, number)
+    caller = call.caller
+    is_own = caller.user_id is not None and site["organization_id"] == caller.organization_id
+    if not (is_own or caller.is_admin):
+        raise ForbiddenError("a key is revoked by an admin or the site's organization")
+    if key_id not in {key["key_id"] for key in site["keys"]}:
+        raise NotFoundError(f"site {number} has no key {key_id[:80]}")
+    set_where(
+        call,
+        site_keys,
+        site_keys.c.key_id == key_id,
+        site_keys.c.revoked_at.is_(None),
+        revoked_at=call.now,
+    )
+    record(call, "site.revoke-key", f"site:{number}", key_id=key_id, reason=reason)
+    return get(call, number)
+
+
+def _proven(public_key: str, proof: str, statement: str) -> PublicKey:
+    key = PublicKey.from_text(public_key)
+    try:
+        signature = b64decode(proof, validate=True)
+    except ValueError:
+        raise InvalidRequestError("the proof is not base64") from None
+    try:
+        key.verify(signature, statement.encode())
+    except SignatureError:
+        raise SignatureError("the proof is not this key's signature of what it proves") from None
+    return key
+
+
+def _add_key(call: Call, site_id: int, key: PublicKey) -> None:
+    if row(call.connection, site_keys, site_keys.c.key_id == key.key_id) is not None:
+        raise DuplicateError("this key is or was enrolled already; make a new one")
+    add(
+        call,
+        site_keys,
+        key_id=key.key_id,
+        site_id=site_id,
+        public_key=key.to_text(),
+        created_at=call.now,
+    )
