@@ -35,7 +35,7 @@ def test_the_header_has_its_documented_form():
         {"method": "PUT"},
         {"target": "/api/v1/work?limit=2"},
         {"target": "/api/v1/work"},
-        {"body_sha256": "ba" * 32},
+        {"body_sha256": "cd" * 32},
         {"header": HEADER.replace("12:00:00", "12:00:01")},
     ],
 )
