@@ -1,8 +1,7 @@
 """DSSE v1 envelopes: bytes with the signatures over them.
 
 https://github.com/secure-systems-lab/dsse, protocol and envelope. What is signed is the payload
-exactly as it travels; nothing is parsed before its signature holds and nothing is written again to
-check it.
+exactly as it travels; nothing is written again to check a signature.
 """
 
 import binascii
