@@ -22,7 +22,8 @@ from examples.breast_cancer.data import (
 )
 from examples.breast_cancer.training import RECIPES, TrainedModel, train
 from medperf.components.packing import build as build_component
-from medperf.components.packing import copy_component, pack
+from medperf.components.packing import copy_component
+from medperf.runners.archives import pack
 
 HERE = Path(__file__).parent
 DEMO_CASES = 40
@@ -83,7 +84,7 @@ def build(folder: Path) -> BenchmarkFiles:
             for name, recipe in RECIPES.items()
         },
         plan=folder / "plan.yaml",
-        demo_dataset=pack(demo, folder / "demo_dataset.tar.gz"),
+        demo_dataset=_archived(demo),
         demo_dataset_folder=demo,
     )
 
@@ -103,11 +104,13 @@ def _evaluator(folder: Path) -> ComponentFiles:
 
 
 def _packed(title: str, folder: Path, parameters: Path) -> ComponentFiles:
-    return ComponentFiles(title, folder, pack(folder, _archive(folder)), parameters)
+    return ComponentFiles(title, folder, _archived(folder), parameters)
 
 
-def _archive(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".tar.gz")
+def _archived(folder: Path) -> Path:
+    archive = folder.with_name(folder.name + ".tar.gz")
+    pack(folder, archive)
+    return archive
 
 
 def _model(model: TrainedModel, folder: Path) -> ComponentFiles:
@@ -116,7 +119,7 @@ def _model(model: TrainedModel, folder: Path) -> ComponentFiles:
     title, vendor = model.recipe.title, model.recipe.vendor
     if not model.recipe.weights_apart:
         (folder / "weights.json").write_text(text, encoding="utf-8")
-        return ComponentFiles(title, folder, pack(folder, _archive(folder)), vendor=vendor)
+        return ComponentFiles(title, folder, _archived(folder), vendor=vendor)
     extra = folder.with_name(folder.name + "-additional-files")
     extra.mkdir(parents=True, exist_ok=True)
     (extra / "weights.json").write_text(text, encoding="utf-8")
@@ -124,8 +127,8 @@ def _model(model: TrainedModel, folder: Path) -> ComponentFiles:
     return ComponentFiles(
         title=title,
         folder=folder,
-        archive=pack(folder, _archive(folder)),
-        additional_files=pack(extra, _archive(extra)),
+        archive=_archived(folder),
+        additional_files=_archived(extra),
         additional_files_folder=extra,
         vendor=vendor,
     )

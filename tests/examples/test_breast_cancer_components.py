@@ -20,6 +20,10 @@ from medperf.components.packing import docker_config
 from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.containers import ContainerConfig, Role, faults
 from medperf.domain.results import TypedResult
+from medperf.runners.base import Limits
+from medperf.runners.config_file import load
+from medperf.runners.plan import plan_step
+from medperf.runners.sandbox import SandboxRunner
 
 HOSPITALS = sorted(HOSPITAL_SHARES)
 
@@ -285,3 +289,44 @@ def test_building_twice_gives_the_same_bytes(files, tmp_path):
         if model.additional_files is not None:
             other = files.models[name].additional_files
             assert model.additional_files.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.containers
+@pytest.mark.parametrize("level", ["namespaces", "landlock"])
+def test_the_whole_workflow_runs_isolated_in_the_sandbox(files, tmp_path, level):
+    runner = SandboxRunner(tmp_path / "runner", levels=(level,))
+    if not runner.available().ok:
+        pytest.skip(runner.available().reason)
+
+    def step(component, task, inputs, outputs):
+        config = load(component.folder / "container_config.yaml")
+        image = runner.resolve(config, source=component.archive)
+        planned = plan_step(
+            config,
+            task,
+            step_id=task,
+            inputs=inputs,
+            outputs={key: tmp_path / place for key, place in outputs.items()},
+            limits=Limits(),
+            parameters_file=component.parameters,
+            additional_files=component.additional_files_folder,
+        )
+        log = tmp_path / f"{task}.log"
+        assert runner.run(image, planned, log).exit_code == 0, log.read_text(encoding="utf-8")
+
+    raw = files.hospitals["lakeview"]
+    data, labels = tmp_path / "data", tmp_path / "labels"
+    prepared = {"data_path": data, "labels_path": labels}
+    step(
+        files.preparator, "prepare", {"data_path": raw.data, "labels_path": raw.labels},
+        {"output_path": "data", "output_labels_path": "labels", "report_file": "report.yaml"},
+    )  # fmt: skip
+    step(files.preparator, "sanity_check", prepared, {})
+    step(files.preparator, "statistics", prepared, {"output_path": "statistics.yaml"})
+    step(files.models["random-forest"], "infer", {"data_path": data}, {"output_path": "answers"})
+    step(
+        files.evaluator, "evaluate", {"predictions": tmp_path / "answers", "labels": labels},
+        {"output_path": "results.yaml", "local_outputs_path": "local"},
+    )  # fmt: skip
+    result = TypedResult.model_validate(yaml.safe_load((tmp_path / "results.yaml").read_text()))
+    assert (result.n_cases, result.n_failed) == (files.n_patients["lakeview"], 0)

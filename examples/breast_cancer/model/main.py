@@ -6,6 +6,7 @@ The weights are ``weights.json`` in the additional files where there are any, el
 import argparse
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -47,13 +48,21 @@ def infer(data_path: Path, output_path: Path, additional_files: Path) -> int:
     return 0
 
 
+def mount(key: str, place: str) -> Path:
+    """Where the platform put a mount: it says so, in case a sandbox has no root of its own."""
+    return Path(os.environ.get(f"MEDPERF_{key.upper()}", ROOT / place))
+
+
 def main(arguments: list[str]) -> int:
     """Run the task; its folders are the mounted ones unless flags say otherwise."""
     parser = argparse.ArgumentParser()
     task = parser.add_subparsers(dest="task", required=True).add_parser("infer")
-    task.add_argument("--data_path", type=Path, default=ROOT / "data")
-    task.add_argument("--output_path", type=Path, default=ROOT / "predictions")
-    task.add_argument("--additional_files", type=Path, default=ROOT / "additional_files")
+    for flag, place in {
+        "data_path": "data",
+        "output_path": "predictions",
+        "additional_files": "additional_files",
+    }.items():
+        task.add_argument(f"--{flag}", type=Path, default=mount(flag, place))
     options = parser.parse_args(arguments)
     return infer(options.data_path, options.output_path, options.additional_files)
 

@@ -7,6 +7,7 @@ status 1 while a case waits for a person, and 2 when the export as a whole canno
 
 import argparse
 import csv
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from exports import (  # noqa: E402 - the path comes first
 )
 
 ROOT = Path("/mlcommons/volumes")
+PARAMETERS_FILE = "parameters/parameters_file.yaml"
 OUTSTANDING, UNREADABLE = 1, 2
 
 
@@ -103,10 +105,10 @@ def main(arguments: list[str]) -> int:
     tasks = parser.add_subparsers(dest="task", required=True)
     for name, folders in FOLDERS.items():
         task = tasks.add_parser(name)
-        parameters_file = ROOT / "parameters/parameters_file.yaml"
-        task.add_argument("--parameters_file", type=Path, default=parameters_file)
-        for key, place in folders.items():
-            task.add_argument(f"--{key}", type=Path, default=ROOT / place)
+        for key, place in {**folders, "parameters_file": PARAMETERS_FILE}.items():
+            # Where a sandbox has no root of its own, mounts lie elsewhere; the platform says where.
+            default = Path(os.environ.get(f"MEDPERF_{key.upper()}", ROOT / place))
+            task.add_argument(f"--{key}", type=Path, default=default)
     options = parser.parse_args(arguments)
     parameters = yaml.safe_load(options.parameters_file.read_text(encoding="utf-8"))
     try:

@@ -2,13 +2,10 @@
 
 The folder holds ``container_config.yaml``, ``parameters.yaml``, ``main.py``, a ``Dockerfile``, and
 a copy of exactly those modules that give its numbers their meaning. The sandbox runs it as it is;
-an engine builds an image from it. ``pack`` makes the archive whose digest is registered.
+an engine builds an image from it. Packed as an archive, its digest is what is registered.
 """
 
-import gzip
-import io
 import shutil
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import Any
 import yaml
 
 import medperf
-from medperf.domain.errors import EmptyInputError, NotFoundError
+from medperf.domain.errors import NotFoundError
 
 _PACKAGE = Path(medperf.__file__).parent
 WORKDIR = "/app"
@@ -51,10 +48,13 @@ COMPONENTS: Mapping[str, StockComponent] = {
 }
 
 _DOCKERFILE = """\
-# The base image needs Python 3.11 and the packages that requirements.txt names.
+# docker build -t my-component .
+# With a base that has the requirements already: --build-arg BASE=... --build-arg INSTALL=no
 ARG BASE=python:3.11-slim
 FROM ${BASE}
+ARG INSTALL=yes
 COPY . /app
+RUN test "$INSTALL" = no || python3 -m pip install --no-cache-dir -r /app/requirements.txt
 WORKDIR /app
 """
 
@@ -91,35 +91,6 @@ def _mark_packages(package: Path, top: Path) -> None:
     while package != top:
         (package / "__init__.py").touch()
         package = package.parent
-
-
-def pack(folder: Path, archive: Path) -> Path:
-    """Pack ``folder`` as ``.tar.gz``; equal contents give equal bytes.
-
-    Raises:
-        EmptyInputError: if the folder holds no file.
-    """
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
-    )
-    if not files:
-        raise EmptyInputError(f"the folder {folder} holds no file to pack")
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in files:
-            tar.addfile(*_member(path, folder))
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    archive.write_bytes(gzip.compress(buffer.getvalue(), mtime=0))
-    return archive
-
-
-def _member(path: Path, top: Path) -> tuple[tarfile.TarInfo, io.BytesIO]:
-    content = path.read_bytes()
-    # Owner, times and permissions depend on who packed, and when: they are left at fixed values.
-    member = tarfile.TarInfo(path.relative_to(top).as_posix())
-    member.size = len(content)
-    member.mode = 0o644
-    return member, io.BytesIO(content)
 
 
 def docker_config(folder: Path, image: str) -> dict[str, Any]:

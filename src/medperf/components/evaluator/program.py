@@ -4,6 +4,7 @@ Exit status: 0 with results, 2 with one line on stderr that says what is wrong w
 """
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -73,7 +74,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         ("output_path", "results/results.yaml"),
         ("local_outputs_path", "local_outputs"),
     ):
-        task.add_argument(f"--{name}", type=Path, default=Path(ROOT) / default)
+        # Where a sandbox has no root of its own, mounts lie elsewhere; the platform says where.
+        place = os.environ.get(f"MEDPERF_{name.upper()}", f"{ROOT}/{default}")
+        task.add_argument(f"--{name}", type=Path, default=Path(place))
     return parser.parse_args(arguments)
 
 

@@ -11,6 +11,7 @@ declares, numbers only. ``cases.csv`` in the local outputs stays there.
 
 import argparse
 import csv
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+def mount(key: str, place: str) -> Path:
+    """Where the platform put a mount: it says so, in case a sandbox has no root of its own."""
+    return Path(os.environ.get(f"MEDPERF_{key.upper()}", ROOT / place))
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     task = parser.add_subparsers(dest="task", required=True).add_parser("evaluate")
@@ -83,7 +89,7 @@ def main(arguments: list[str]) -> int:
         "local_outputs_path": "local_outputs",
         "parameters_file": "parameters/parameters_file.yaml",
     }.items():
-        task.add_argument(f"--{flag}", type=Path, default=ROOT / place)
+        task.add_argument(f"--{flag}", type=Path, default=mount(flag, place))
     options = parser.parse_args(arguments)
     return evaluate(options, yaml.safe_load(options.parameters_file.read_text(encoding="utf-8")))
 

@@ -11,6 +11,7 @@ Your container has no network, reads its inputs only, and may write to its outpu
 import argparse
 import csv
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def infer(options: argparse.Namespace, parameters: dict[str, Any]) -> int:
     return 0
 
 
+def mount(key: str, place: str) -> Path:
+    """Where the platform put a mount: it says so, in case a sandbox has no root of its own."""
+    return Path(os.environ.get(f"MEDPERF_{key.upper()}", ROOT / place))
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     task = parser.add_subparsers(dest="task", required=True).add_parser("infer")
@@ -55,7 +61,7 @@ def main(arguments: list[str]) -> int:
         "output_path": "predictions",
         "parameters_file": "parameters/parameters_file.yaml",
     }.items():
-        task.add_argument(f"--{flag}", type=Path, default=ROOT / place)
+        task.add_argument(f"--{flag}", type=Path, default=mount(flag, place))
     options = parser.parse_args(arguments)
     return infer(options, yaml.safe_load(options.parameters_file.read_text(encoding="utf-8")))
 

@@ -11,6 +11,7 @@ that you can try a task here:
 
 import argparse
 import csv
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -116,13 +117,18 @@ def write_yaml(path: Path, document: Any) -> None:
     path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
+def mount(key: str, place: str) -> Path:
+    """Where the platform put a mount: it says so, in case a sandbox has no root of its own."""
+    return Path(os.environ.get(f"MEDPERF_{key.upper()}", ROOT / place))
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     tasks = parser.add_subparsers(dest="task", required=True)
     for name, places in PLACES.items():
         task = tasks.add_parser(name)
         for flag, place in {**places, "parameters_file": "parameters/parameters_file.yaml"}.items():
-            task.add_argument(f"--{flag}", type=Path, default=ROOT / place)
+            task.add_argument(f"--{flag}", type=Path, default=mount(flag, place))
     options = parser.parse_args(arguments)
     parameters = yaml.safe_load(options.parameters_file.read_text(encoding="utf-8"))
     run = {"prepare": prepare, "sanity_check": sanity_check, "statistics": statistics}
