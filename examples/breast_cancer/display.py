@@ -1,0 +1,158 @@
+"""What the demo shows: progress while models run, what left each hospital, the leaderboard."""
+
+import contextlib
+import json
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from examples.breast_cancer.stage import Stage
+
+SHOWN_METRICS = ("auroc", "sensitivity", "specificity", "brier")
+SIGNS = {
+    "queued": "[dim]·[/]",
+    "ready": "[dim]·[/]",
+    "granted": "[cyan]granted[/]",
+    "inferring": "[cyan]runs[/]",
+    "evaluating": "[cyan]is scored[/]",
+    "checking": "[cyan]is checked[/]",
+    "waiting_to_release": "[yellow]waits for a person[/]",
+    "releasing": "[cyan]leaves[/]",
+    "reported": "[green]done[/]",
+}
+ENDED = {"reported", "failed", "withheld", "rejected", "cancelled"}
+
+
+@dataclass
+class Progress:
+    """The state of each model at each hospital."""
+
+    models: Mapping[int, str]
+    hospitals: Sequence[str]
+    states: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    def update(self, hospital: str, status: Mapping[str, Any]) -> None:
+        """Take over what a site says of its jobs."""
+        for job in status["jobs"]:
+            self.states[job["model_id"], hospital] = job["state"]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every model has ended at every hospital."""
+        ended = sum(state in ENDED for state in self.states.values())
+        return ended == len(self.models) * len(self.hospitals)
+
+    def table(self) -> Table:
+        """One row a model, one column a hospital."""
+        table = Table(box=None, padding=(0, 2))
+        table.add_column("model")
+        for hospital in self.hospitals:
+            table.add_column(hospital, min_width=18)
+        for model, title in self.models.items():
+            states = (self.states.get((model, hospital), "queued") for hospital in self.hospitals)
+            table.add_row(title, *(SIGNS.get(state, f"[red]{state}[/]") for state in states))
+        return table
+
+    def line(self) -> str:
+        """The same in one line, for output that is not a terminal."""
+        counts = Counter(self.states.values())
+        return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+
+
+@contextlib.contextmanager
+def live(console: Console, board: Progress) -> Iterator[Callable[[], None]]:
+    """Show ``board`` while it changes; answers with what draws it again."""
+    if console.is_terminal:
+        with Live(board.table(), console=console, refresh_per_second=8) as display:
+            yield lambda: display.update(board.table())
+        return
+    seen = ""
+
+    def refresh() -> None:
+        nonlocal seen
+        if (line := board.line()) != seen:
+            seen = line
+            console.print(f"  {line}")
+
+    yield refresh
+    console.print(board.table())
+
+
+def documents(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
+    """The exact document of one result per site in full words, and the size of the others."""
+    by_site: dict[int, list[Mapping[str, Any]]] = {}
+    for result in results:
+        by_site.setdefault(result["site_id"], []).append(result)
+    for site, those in sorted(by_site.items()):
+        sizes = [len(json.dumps(result["document"], separators=(",", ":"))) for result in those]
+        console.print(
+            f"  site {site}: {len(those)} documents of {min(sizes):,} to {max(sizes):,} bytes, "
+            "signed by the site's key; nothing else."
+        )
+    if results:
+        document = results[0]["document"]
+        console.print(f"  One of them (result {results[0]['id']}), its first lines:")
+        lines = json.dumps(_shortened(document), indent=2).splitlines()
+        console.print("\n".join(f"    {line}" for line in lines), markup=False)
+
+
+def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
+    rest = len(document["metrics"]) - shown
+    metrics = [
+        {key: value for key, value in metric.items() if value is not None}
+        for metric in document["metrics"][:shown]
+    ]
+    return {**document, "metrics": [*metrics, f"... and {rest} more"]}
+
+
+def leaderboard(console: Console, board: Mapping[str, Any]) -> None:
+    """Pooled and per-site estimates of each model, best first."""
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("rank", justify="right")
+    table.add_column("model")
+    for metric in SHOWN_METRICS:
+        table.add_column(metric, justify="right")
+    table.add_column(f"{board['primary']} per site")
+    table.add_column("cases", justify="right")
+    for row in board["rows"]:
+        cells = {cell["metric"]: cell for cell in row["cells"]}
+        per_site = cells[board["primary"]]["sites"]
+        table.add_row(
+            str(row["rank"] or "-"),
+            row["model"],
+            *(_number(cells.get(metric)) for metric in SHOWN_METRICS),
+            "  ".join(f"{site['value']:.3f}" for site in per_site),
+            str(row["n_cases"]),
+        )
+    console.print(table)
+
+
+def _number(cell: Mapping[str, Any] | None) -> str:
+    return "-" if cell is None or cell["value"] is None else f"{cell['value']:.3f}"
+
+
+def further(
+    console: Console, stage: Stage, benchmark: int, hospitals: Sequence[str], *, serve: bool
+) -> None:
+    """The commands to look further, ready to copy."""
+    console.print("\n[bold]Look further[/]")
+    if not serve:
+        console.print("  With the server left up (make demo SERVE=1), in another terminal:")
+    home = shlex.quote(str(stage.home))
+    site = shlex.quote(str(stage.site_folder(hospitals[0])))
+    for line in (
+        f"export MEDPERF_HOME={home} PATH=$PWD/.venv/bin:$PATH",
+        f"medperf benchmark leaderboard {benchmark} --profile committee",
+        f"medperf result ls --benchmark {benchmark} --profile committee",
+        "medperf result show 1 --profile committee",
+        f"medperf site status --folder {site}",
+        f"medperf dataset ls --folder {site}",
+        "medperf doctor",
+    ):
+        console.print(f"    {line}", markup=False)
