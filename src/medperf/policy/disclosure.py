@@ -120,8 +120,8 @@ class _FreeFormCheck(_Check):
             self.find("wrong-form", "", "a result is a table of names and numbers")
             return None
         values: dict[str, float] = {}
-        for path, value in _leaves(raw, "", 0):
-            if len(values) >= MAX_ENTRIES:
+        for count, (path, value) in enumerate(_leaves(raw, "", 0)):
+            if count >= MAX_ENTRIES:
                 self.find("too-many", path, f"there are more than {MAX_ENTRIES} values")
                 break
             self._take(path, value, values)

@@ -100,29 +100,21 @@ class Outputs:
             )
         return StepRecord(job, task, step_id, None, None, None, {}, None, None)
 
-    def complete(
-        self,
-        record: StepRecord,
-        *,
-        started_at: datetime,
-        ended_at: datetime,
-        runner: str,
-        isolation: Mapping[str, str],
-        image_digest: str,
-        peak_memory_bytes: int | None,
-    ) -> None:
+    def complete(self, record: StepRecord) -> None:
         """Remember that a step's outputs are whole."""
+        if record.started_at is None or record.ended_at is None:
+            raise AssertionError("a complete step has its times")
         with self._store.transaction() as tx:
             tx.execute(
                 "UPDATE steps SET started_at = ?, ended_at = ?, runner = ?, isolation = ?,"
                 " image_digest = ?, peak_memory_bytes = ? WHERE job = ? AND task = ?",
                 (
-                    format_time(started_at),
-                    format_time(ended_at),
-                    runner,
-                    json.dumps(dict(isolation)),
-                    image_digest,
-                    peak_memory_bytes,
+                    format_time(record.started_at),
+                    format_time(record.ended_at),
+                    record.runner,
+                    json.dumps(dict(record.isolation)),
+                    record.image_digest,
+                    record.peak_memory_bytes,
                     record.job,
                     record.task,
                 ),

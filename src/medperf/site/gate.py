@@ -1,0 +1,355 @@
+"""The only door: everything that leaves this site about its data goes through this file.
+
+Four things leave, and nothing else does: results, failures of executions, registrations of
+datasets, and requests for associations (with the outcome of a compatibility test). For each
+
+1. the exact document that would leave is built here, from checked parts (`policy.disclosure`);
+2. a person, or the site's settings, let it go: who, when, and which bytes;
+3. the ledger gets a line with these bytes, on disk, before anything is sent;
+4. the bytes are sent, again and again if need be, until the server has answered once.
+
+Logs, file names, predictions and values per case have no way out: no function here reads them.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medperf.client.api import ServerClient
+from medperf.domain import errors
+from medperf.domain.associations import Association, AssociationForm, AssociationKind
+from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.clock import Clock
+from medperf.domain.datasets import Dataset, DatasetForm
+from medperf.domain.executions import Failure
+from medperf.domain.results import Result, ResultForm
+from medperf.policy.disclosure import Finding, check_result, check_size, check_values
+from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
+from medperf.provenance.envelope import Envelope, sign
+from medperf.provenance.keys import Signer
+from medperf.provenance.predicates import Approval, GrantPredicate, ResultPredicate, StepTimes
+from medperf.provenance.statements import Statement, make_statement, read_statement
+from medperf.site.plans import ExecutionPlan
+from medperf.site.store.jobs import Decision, Job
+from medperf.site.store.ledger import Ledger, LedgerLine
+from medperf.site.store.outputs import Outputs, Predictions, StepRecord
+
+RESULT, FAILURE, DATASET, ASSOCIATION = "result", "failure", "dataset", "association"
+_STEPS = frozenset({"fetch", "infer", "evaluate", "check", "release", "run"})
+_FACTS = frozenset({"exit_code", "duration_s", "peak_memory_bytes", "memory_bytes", "timeout_s"})
+_READ_FACTOR = 8
+"""A ``results.yaml`` this many times larger than its document may be is not even parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the gate made of an evaluator's file: a document that may leave, or findings."""
+
+    document: bytes | None
+    findings: tuple[Finding, ...]
+    suppressed: int = 0
+
+    @property
+    def error(self) -> errors.WithheldError | None:
+        """Why it may not leave: the kind for everybody, nothing that was found."""
+        if self.document is not None:
+            return None
+        declared = any(f.code.startswith("undeclared") for f in self.findings)
+        kind = errors.UndeclaredValueError if declared else errors.WithheldError
+        return kind(f"the gate kept a result, with {len(self.findings)} findings")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What a person is shown before it leaves: the document and the statement around it."""
+
+    document: dict[str, Any]
+    digest: str
+    statement: dict[str, Any]
+
+
+class Gate:
+    """See the module's text."""
+
+    def __init__(
+        self,
+        client: ServerClient,
+        signer: Signer,
+        ledger: Ledger,
+        outputs: Outputs,
+        *,
+        site_id: int,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._signer = signer
+        self._ledger = ledger
+        self._outputs = outputs
+        self._site_id = site_id
+        self._clock = clock
+
+    # --- results ---
+
+    def examine(self, results: Path, plan: AnalysisPlan, *, n_cases: int | None) -> Examined:
+        """Build the document that may leave from an evaluator's ``results.yaml``."""
+        size_bytes = results.stat().st_size
+        if size_bytes > plan.max_size_bytes * _READ_FACTOR:
+            message = f"the file has {size_bytes} bytes, the plan allows {plan.max_size_bytes}"
+            return Examined(None, (Finding("too-large", "", message),))
+        try:
+            raw = yaml.load(results.read_bytes(), Loader=_LOADER)  # noqa: S506  (a safe loader)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            message = "the evaluator's file is not YAML"
+            return Examined(None, (Finding("wrong-form", "", message),))
+        checked = check_result(raw, plan, n_cases=n_cases)
+        if checked.document is None:
+            return Examined(None, checked.findings)
+        document = canonical_bytes(checked.document.model_dump(mode="json", exclude_none=True))
+        findings = check_size(document, plan)
+        return Examined(None if findings else document, findings, checked.suppressed)
+
+    def show(self, job: Job, plan: ExecutionPlan) -> Leaving:
+        """Show exactly what would leave; only the approval itself is still missing.
+
+        Raises:
+            ConflictError: the job has no document to release.
+        """
+        document = _document(job)
+        predicate = self._predicate(job, plan, _grant(job))
+        return Leaving(read_json(document), digest_of(document), predicate.model_dump(mode="json"))
+
+    def release(self, job: Job, plan: ExecutionPlan) -> Result:
+        """Send a released result, or find that the server has it already.
+
+        Raises:
+            GrantError: the grant does not hold any more and the server has no result for it.
+            UnavailableError: the server is away; releasing again later sends the same bytes.
+            MedPerfError: the server refuses the result.
+        """
+        subject = f"execution:{job.execution_id}"
+        line = self._ledger.find(RESULT, subject) or self._write_result(job, plan, subject)
+        try:
+            statement = read_json(line.content)
+            result = self._client.results.submit(ResultForm(statement=statement))
+        except errors.ConflictError as error:
+            known = self.find_reported(job)
+            if known is None:
+                self._ledger.answered(line, error.code)
+                raise
+            result = known
+        self._ledger.answered(line, f"result:{result.id}")
+        return result
+
+    def find_reported(self, job: Job) -> Result | None:
+        """The server's result of this job's execution, if it came from here.
+
+        Raises:
+            UntrustedError: the server has a result for this execution that this site did not send.
+        """
+        line = self._ledger.find(RESULT, f"execution:{job.execution_id}")
+        found = next(iter(self._client.results.list(execution_id=job.execution_id, limit=1)), None)
+        if found is None:
+            return None
+        if line is None or not _is_same(found, line):
+            raise errors.UntrustedError(
+                f"the server has result {found.id} for execution {job.execution_id},"
+                " which this site did not send"
+            )
+        return found
+
+    # --- failures ---
+
+    def report_failure(self, job: Job) -> None:
+        """Tell the server that an execution ended without a result: a code and numbers, no text.
+
+        Raises:
+            UnavailableError: the server is away; report it again later.
+        """
+        if job.failure is None or job.execution_id is None:
+            return
+        failure = Failure(
+            code=job.failure.code if job.failure.code in errors.by_code() else "error",
+            step=job.failure.step if job.failure.step in _STEPS else "run",
+            resources={
+                name: float(value)
+                for name, value in job.failure.resources.items()
+                if name in _FACTS and math.isfinite(value)
+            },
+        )
+        line = self._ledger.write(
+            FAILURE,
+            f"execution:{job.execution_id}",
+            canonical_bytes(failure.model_dump(mode="json")),
+            released_by="agent",
+            role="agent",
+        )
+        try:
+            self._client.executions.fail(job.execution_id, failure)
+        except (errors.ConflictError, errors.NotFoundError) as error:
+            # Expired, revoked or reported before: the server knows that nothing will come.
+            self._ledger.answered(line, error.code)
+        else:
+            self._ledger.answered(line, "taken")
+
+    # --- datasets and associations ---
+
+    def register_dataset(self, form: DatasetForm, *, released_by: str, role: str) -> Dataset:
+        """Register a dataset: metadata and statistics, never data.
+
+        Raises:
+            WithheldError: the statistics hold something that may not leave.
+        """
+        _require_plain("statistics", form.statistics)
+        content = canonical_bytes(form.model_dump(mode="json"))
+        line = self._ledger.write(
+            DATASET, form.fingerprint, content, released_by=released_by, role=role
+        )
+        try:
+            dataset = self._client.datasets.register(form)
+        except errors.DuplicateError:
+            # Sent before by an attempt that was killed.
+            mine = self._client.datasets.list(fingerprint=form.fingerprint, mine=True)
+            known = next((d for d in mine if d.site_id == self._site_id), None)
+            if known is None:
+                raise
+            dataset = known
+        self._ledger.answered(line, f"dataset:{dataset.id}")
+        return dataset
+
+    def request_association(
+        self, form: AssociationForm, *, released_by: str, role: str
+    ) -> Association:
+        """Ask that a dataset takes part in a benchmark, with its compatibility test's outcome.
+
+        Raises:
+            WithheldError: the outcome holds something that may not leave.
+        """
+        _require_plain("compatibility outcome", form.compatibility)
+        subject = f"dataset:{form.dataset_id} benchmark:{form.benchmark_id}"
+        content = canonical_bytes(form.model_dump(mode="json"))
+        line = self._ledger.write(ASSOCIATION, subject, content, released_by=released_by, role=role)
+        try:
+            association = self._client.associations.register(form)
+        except errors.DuplicateError:
+            known = self._known_association(form)
+            if known is None:
+                raise
+            association = known
+        self._ledger.answered(line, f"association:{association.id}")
+        return association
+
+    # --- below here nothing is sent ---
+
+    def _known_association(self, form: AssociationForm) -> Association | None:
+        found = self._client.associations.list(
+            kind=AssociationKind.DATASET.value,
+            benchmark_id=form.benchmark_id,
+            dataset_id=form.dataset_id,
+        )
+        return next((a for a in found if a.state in {"pending", "approved"}), None)
+
+    def _write_result(self, job: Job, plan: ExecutionPlan, subject: str) -> LedgerLine:
+        decision = job.release_decision
+        if decision is None:
+            raise errors.ConflictError(f"nobody released job {job.number}")
+        predicate = self._predicate(job, plan, _grant(job))
+        envelope = sign(make_statement(predicate.subjects(), predicate), self._signer)
+        return self._ledger.write(
+            RESULT, subject, envelope.to_bytes(), released_by=decision.name, role=decision.role
+        )
+
+    def _predicate(
+        self, job: Job, plan: ExecutionPlan, grant: Statement[GrantPredicate]
+    ) -> ResultPredicate:
+        document = _document(job)
+        predictions = self._outputs.predictions(plan.predictions_key)
+        infer = self._outputs.step(job.number, "infer")
+        evaluate = self._outputs.step(job.number, "evaluate")
+        steps = [step for step in (infer, evaluate) if step is not None and step.is_complete]
+        issued_at = grant.predicate.issued_at
+        decisions = [d for d in (job.run_decision, job.release_decision) if d is not None]
+        extra = {
+            # A reused prediction, or one that waited longer than a grant lasts, is of an earlier
+            # grant's time; a result says so instead of claiming otherwise.
+            "earlier_steps": [
+                _times(s).model_dump(mode="json") for s in steps if not _is_after(s, issued_at)
+            ],
+            "predictions_reused": infer is None,
+        }
+        return ResultPredicate(
+            **plan.inputs.model_dump(),
+            grant_digest=grant.digest,
+            grant_id=grant.predicate.grant_id,
+            site_id=self._site_id,
+            result_digest=digest_of(document),
+            result=read_json(document),
+            runner=predictions.runner if predictions else "",
+            isolation={
+                "infer": dict(predictions.isolation) if predictions else {},
+                "evaluate": dict(evaluate.isolation) if evaluate else {},
+            },
+            steps=tuple(_times(step) for step in steps if _is_after(step, issued_at)),
+            policy_decisions=tuple({"action": d.action, "answer": d.answer} for d in decisions),
+            approvals=tuple(_approval(d) for d in decisions if d.answer == "approved"),
+            output_digests={"predictions": _commitment(predictions)} if predictions else {},
+            **extra,
+        )
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _document(job: Job) -> bytes:
+    if job.document is None:
+        raise errors.ConflictError(f"job {job.number} has no document to release")
+    return job.document
+
+
+def _grant(job: Job) -> Statement[GrantPredicate]:
+    if job.grant_envelope is None:
+        raise errors.ConflictError(f"job {job.number} has no grant")
+    # Verified when it came; from then on the store is trusted to keep it.
+    envelope = Envelope.from_bytes(job.grant_envelope.encode())
+    return read_statement(envelope.content, GrantPredicate)
+
+
+def _times(step: StepRecord) -> StepTimes:
+    return StepTimes.model_validate(
+        {"task": step.task, "started_at": step.started_at, "ended_at": step.ended_at}
+    )
+
+
+def _is_after(step: StepRecord, moment: Any) -> bool:
+    return step.started_at is not None and step.started_at >= moment
+
+
+def _approval(decision: Decision) -> Approval:
+    # The reason a person gave stays here.
+    return Approval(name=decision.name, role=decision.role, at=decision.at)
+
+
+def _commitment(predictions: Predictions) -> str:
+    """Names the predictions for those who get to see the nonce, and to nobody else.
+
+    The bare digest of a few predicted classes could be found by trying them all.
+    """
+    return digest_of([predictions.digest, predictions.nonce])
+
+
+def _is_same(result: Result, line: LedgerLine) -> bool:
+    if result.statement is None:
+        return False
+    return canonical_bytes(result.statement) == line.content
+
+
+def _require_plain(what: str, values: dict[str, Any]) -> None:
+    findings = check_values(values)
+    if findings:
+        places = ", ".join(f"{f.path}: {f.message}" for f in findings[:5])
+        raise errors.WithheldError(
+            f"the {what} may not leave: {places}",
+            hint="Tell the preparator's owner; numbers and short names may leave, text may not.",
+        )
