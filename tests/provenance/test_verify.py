@@ -329,6 +329,14 @@ def test_step_8_misses_the_registration_of_the_dataset(story, change):
     assert steps(story.federation.verdict().missing) == [8]
 
 
+def test_step_8_knows_a_dataset_by_content_and_site_before_it_has_a_number(story):
+    story.keys()
+    story.dataset(dataset_id=None)
+    story.approvals()
+    story.result(story.grant())
+    assert 8 not in steps(story.federation.verdict().missing)
+
+
 def test_step_8_refuses_a_dataset_that_was_registered_after_its_result(story):
     story.keys()
     story.approvals()

@@ -80,7 +80,7 @@ class _Evidence:
 
     results: list[tuple[Believed, ResultPredicate]] = field(default_factory=list)
     grants: dict[str, tuple[int, Statement[GrantPredicate]]] = field(default_factory=dict)
-    datasets: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    datasets: dict[tuple[int | None, str, int], int] = field(default_factory=dict)
     decisions: dict[_Wanted, list[tuple[int, DecisionPredicate]]] = field(default_factory=dict)
     releases: dict[str, list[ReleasePredicate]] = field(default_factory=dict)
 
@@ -137,7 +137,11 @@ def _check_single_use(item: Believed, uses: int, verdict: Verdict) -> None:
 def _check_dataset(
     item: Believed, result: ResultPredicate, evidence: _Evidence, verdict: Verdict
 ) -> None:
-    index = evidence.datasets.get((result.dataset_id, result.dataset_fingerprint, result.site_id))
+    registered = (result.dataset_fingerprint, result.site_id)
+    # A site signs before its dataset has a number: content and site then say which one it is.
+    numbers = (result.dataset_id, None)
+    leaves = [evidence.datasets.get((number, *registered)) for number in numbers]
+    index = min((leaf for leaf in leaves if leaf is not None), default=None)
     if index is None:
         verdict.miss(
             8, item.about, f"no statement of its site registers dataset {result.dataset_id}"

@@ -109,11 +109,15 @@ INPUT_NAMES = frozenset(_INPUT_FIELDS)
 
 
 class DatasetPredicate(Predicate):
-    """A site registered a dataset."""
+    """A site registered a dataset.
+
+    The site signs this to register, before the server gave the dataset a number: `dataset_id` is
+    then None.
+    """
 
     kind: ClassVar[str] = "dataset"
 
-    dataset_id: Id
+    dataset_id: Id | None = None
     site_id: Id
     fingerprint: Digest
     preparator_image_digest: Digest
