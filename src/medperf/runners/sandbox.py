@@ -211,7 +211,7 @@ class SandboxRunner:
             memory_bytes=0 if limits.gpus else limits.memory_bytes + 64 * MIB,
             pids=limits.pids,
             cpus=math.ceil(limits.cpus),
-            output_bytes=limits.output_bytes,
+            output_bytes=limits.output_bytes + 1,
             tmp_bytes=limits.tmp_bytes,
             shm_bytes=limits.shm_bytes,
         )
