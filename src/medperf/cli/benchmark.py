@@ -1,9 +1,14 @@
 """``medperf benchmark``: clinical tasks, how models are scored, and the leaderboards."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from medperf.cli import listing
-from medperf.cli.command import Noun
+from medperf.cli.command import Noun, wants_json
+from medperf.cli.connection import client, connected, find_number
+from medperf.cli.output import show_done, write_json
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import BENCHMARK
 
@@ -36,6 +41,70 @@ def command() -> None:
 
 listing.add_ls(command, DESCRIBED, "medperf benchmark ls --state approved")
 listing.add_show(command, DESCRIBED, "medperf benchmark show 1")
+
+
+@command.command(
+    example="""
+    medperf benchmark register benchmark.yaml
+    medperf benchmark register --name "breast cancer" --clinical-task "benign or malignant" \
+--preparator prep --evaluator eval --reference-model lr --demo-dataset demo --analysis-plan p.yaml
+    """
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--name", help="Its name.")
+@click.option("--clinical-task", help="The question it asks, in a sentence.")
+@click.option("--description", help="What a reader should know of it.")
+@click.option("--preparator", metavar="NUMBER|NAME", help="The container that prepares data.")
+@click.option("--evaluator", metavar="NUMBER|NAME", help="The container that scores.")
+@click.option("--reference-model", metavar="NUMBER|NAME", help="The model it was tried with.")
+@click.option("--demo-dataset", metavar="URL|PATH", help="Archive or folder of demo data.")
+@click.option("--analysis-plan", metavar="FILE", help="YAML file of what is computed.")
+@click.option("--supersedes", metavar="NUMBER|NAME", help="What this is a new version of.")
+def register(file: Path | None, **given: Any) -> None:
+    """Register a benchmark from a YAML file, from options, or both (options win)."""
+    from medperf.cli.benchmark_form import form_from
+    from medperf.cli.documents import Document, read_document
+
+    document = read_document(file) if file else Document(Path("options"), {}, {})
+    said = {key: value for key, value in given.items() if value is not None}
+    if isinstance(document.data, dict):
+        document.data.update(_from_here(said, document.path.parent))
+    with client() as server:
+        form = form_from(document, lambda path, name: find_number(server.transport, path, name))
+        benchmark = server.benchmarks.register(form)
+    show_done(
+        f"benchmark {benchmark.id} is registered ({benchmark.state}).",
+        benchmark.model_dump(mode="json"),
+        f"medperf benchmark submit {benchmark.id}",
+    )
+
+
+def _from_here(said: dict[str, Any], beside: Path) -> dict[str, Any]:
+    # Paths in a file start from its folder, paths in options from where the person is.
+    from medperf.cli.hosted import is_address
+
+    for key in ("demo_dataset", "analysis_plan"):
+        if key in said and not is_address(said[key]) and beside != Path():
+            said[key] = str(Path(said[key]).absolute())
+    return said
+
+
+@command.command(example="medperf benchmark leaderboard 1\nmedperf benchmark leaderboard 1 --json")
+@click.argument("reference", metavar="NUMBER|NAME")
+@click.option("--by-site", is_flag=True, help="Show the primary metric per site, too.")
+def leaderboard(reference: str, by_site: bool) -> None:
+    """Show the models in order of the primary metric, as far as you may see."""
+    from medperf.cli.leaderboard import show
+
+    with connected() as transport:
+        number = find_number(transport, "benchmarks", reference)
+        found = transport.get(f"/api/v1/benchmarks/{number}/leaderboard")
+    if wants_json():
+        write_json(found)
+    else:
+        show(found, by_site=by_site)
+
+
 listing.add_acts(
     command,
     DESCRIBED,
