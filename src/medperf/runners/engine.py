@@ -28,7 +28,7 @@ from medperf.runners.supervision import BoundedLog, Ended, supervise, sweep_all
 
 _ASK_S = 60.0
 _FETCH_S = 4 * 3600.0
-_ENGINE_FAILED = 125
+_NOT_STARTED = (126, 127)
 _NEVER = "0001-01-01"
 _LAST_BYTES = 2000
 
@@ -270,7 +270,7 @@ class EngineRunner(ABC):
         answer = self._ask("container", "inspect", _container(step.step_id))
         state = json.loads(answer.stdout)[0]["State"] if answer.returncode == 0 else {}
         started = str(state.get("StartedAt", _NEVER))
-        if ended.exit_code == _ENGINE_FAILED and started.startswith(_NEVER):
+        if started.startswith(_NEVER) and not _is_missing_program(ended.exit_code, _tail(log_path)):
             with self._lock:
                 self._images.clear()  # the image may have been removed behind our back
             raise SandboxUnavailableError(
@@ -371,6 +371,11 @@ def _selinux_enforces() -> bool:
         return Path("/sys/fs/selinux/enforce").read_text(encoding="ascii").strip() == "1"
     except OSError:
         return False
+
+
+def _is_missing_program(exit_code: int, words: str) -> bool:
+    """Whether the container never ran because what it names cannot be started: its own fault."""
+    return exit_code in _NOT_STARTED and ('exec: "' in words or "executable file" in words)
 
 
 def _tail(log_path: Path) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 from medperf.runners.engine import EngineFacts, EngineRunner
 from medperf.runners.identity import Identity
 
+_ENOUGH = 16384
+"""Files or processes: below what Podman leaves itself where it may not raise its own limits."""
+
 
 class PodmanRunner(EngineRunner):
     """Podman, by root or by any user."""
@@ -31,15 +34,15 @@ class PodmanRunner(EngineRunner):
         # processes than a user without CAP_SYS_RESOURCE may have.
         return [
             "--read-only-tmpfs=false",
-            f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE, 65536)}",
-            f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC, 65536)}",
+            f"--ulimit=nofile={_limit(resource.RLIMIT_NOFILE)}",
+            f"--ulimit=nproc={_limit(resource.RLIMIT_NPROC)}",
         ]
 
     def _gpu_arguments(self, gpus: str) -> list[str]:
         return [f"--device=nvidia.com/gpu={number}" for number in gpus.split(",")]
 
 
-def _limit(what: int, most: int) -> str:
+def _limit(what: int) -> str:
     hard = resource.getrlimit(what)[1]
-    value = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    value = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     return f"{value}:{value}"
