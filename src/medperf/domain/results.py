@@ -37,6 +37,8 @@ class MissingEstimate(Form):
         "absent_class",
         "none_predicted",
         "no_probabilities",
+        "empty_both",
+        "empty_one",
         "suppressed",
     ]
     subgroup: dict[str, str] | None = None

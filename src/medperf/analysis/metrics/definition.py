@@ -20,6 +20,8 @@ class Missing(StrEnum):
     ABSENT_CLASS = "absent_class"  # a macro average, and a class without a value of its own
     NONE_PREDICTED = "none_predicted"  # no case was predicted to be in the class
     NO_PROBABILITIES = "no_probabilities"  # the model answers with classes only
+    EMPTY_BOTH = "empty_both"  # neither the reference nor the predicted mask holds anything
+    EMPTY_ONE = "empty_one"  # one of the two does not, so there is no distance between them
 
 
 @dataclass(frozen=True, slots=True)
