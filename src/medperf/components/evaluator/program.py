@@ -13,9 +13,9 @@ from pathlib import Path
 import yaml
 
 from medperf.components.evaluator.case_values import write_cases
+from medperf.components.evaluator.estimates import estimate
 from medperf.components.evaluator.matching import Case, Failure, match
 from medperf.components.evaluator.parameters import read_parameters
-from medperf.components.evaluator.scoring import score
 from medperf.components.evaluator.tables import read_table
 from medperf.domain.errors import MedPerfError
 
@@ -56,7 +56,7 @@ def evaluate(
     _say(f"read {len(answers.rows)} predictions from {answers.name}")
     cases = match(reference, answers, parameters)
     _say_failures(cases)
-    document = score(cases, parameters, _say)
+    document = estimate(cases, parameters, _say)
     local_outputs.mkdir(parents=True, exist_ok=True)
     write_cases(local_outputs / "cases.csv", cases, parameters)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Scores: the metrics over all cases and each subgroup, as a ``medperf.results/v1`` document."""
+"""Estimates: the metrics over all cases and each subgroup, as a ``medperf.results/v1`` document."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,9 @@ from medperf.components.evaluator.parameters import Parameters
 SCHEMA = "medperf.results/v1"
 
 
-def score(cases: list[Case], parameters: Parameters, say: Callable[[str], None]) -> dict[str, Any]:
+def estimate(
+    cases: list[Case], parameters: Parameters, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Compute every wanted number. ``say`` is told after each metric.
 
     A number that cannot be computed stands under ``missing`` with its reason.
