@@ -91,7 +91,11 @@ class Executions(Actable[Execution]):
         return Work.model_validate(answer)
 
     def request_grants(self, pairs: tuple[Pair, ...]) -> tuple[GrantAnswer, ...]:
-        """POST ``/executions``: one answer per pair, in order."""
+        """POST ``/executions``: one answer per pair, in order.
+
+        A pair whose live grant this site holds already is answered with that same grant, so that a
+        site which was killed before it stored an answer can ask again.
+        """
         form = GrantRequest(pairs=pairs)
         answer = self._transport.post(self._path, form.model_dump(mode="json"))
         return GrantAnswers.model_validate(answer).answers

@@ -208,6 +208,7 @@ JOB = _table(
     ("cancel", "releasing", "cancelled", Side.SITE),
     ("retry", "failed", "queued", Side.PERSON),
     ("retry", "withheld", "queued", Side.PERSON),
+    ("retry", "rejected", "queued", Side.PERSON),
 )
 
 ALL = (

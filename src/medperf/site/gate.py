@@ -13,6 +13,7 @@ Logs, file names, predictions and values per case have no way out: no function h
 
 import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from medperf.domain.results import Result, ResultForm
 from medperf.policy.disclosure import Finding, check_result, check_size, check_values
 from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
 from medperf.provenance.envelope import Envelope, sign
+from medperf.provenance.grant_check import CLOCK_TOLERANCE_S
 from medperf.provenance.keys import Signer
 from medperf.provenance.predicates import Approval, GrantPredicate, ResultPredicate, StepTimes
 from medperf.provenance.statements import Statement, make_statement, read_statement
@@ -269,13 +271,13 @@ class Gate:
         infer = self._outputs.step(job.number, "infer")
         evaluate = self._outputs.step(job.number, "evaluate")
         steps = [step for step in (infer, evaluate) if step is not None and step.is_complete]
-        issued_at = grant.predicate.issued_at
+        begin = grant.predicate.issued_at - timedelta(seconds=CLOCK_TOLERANCE_S)
         decisions = [d for d in (job.run_decision, job.release_decision) if d is not None]
-        extra = {
+        extra: Any = {
             # A reused prediction, or one that waited longer than a grant lasts, is of an earlier
             # grant's time; a result says so instead of claiming otherwise.
             "earlier_steps": [
-                _times(s).model_dump(mode="json") for s in steps if not _is_after(s, issued_at)
+                _times(s).model_dump(mode="json") for s in steps if not _is_after(s, begin)
             ],
             "predictions_reused": infer is None,
         }
@@ -291,7 +293,7 @@ class Gate:
                 "infer": dict(predictions.isolation) if predictions else {},
                 "evaluate": dict(evaluate.isolation) if evaluate else {},
             },
-            steps=tuple(_times(step) for step in steps if _is_after(step, issued_at)),
+            steps=tuple(_times(step) for step in steps if _is_after(step, begin)),
             policy_decisions=tuple({"action": d.action, "answer": d.answer} for d in decisions),
             approvals=tuple(_approval(d) for d in decisions if d.answer == "approved"),
             output_digests={"predictions": _commitment(predictions)} if predictions else {},
@@ -322,7 +324,7 @@ def _times(step: StepRecord) -> StepTimes:
     )
 
 
-def _is_after(step: StepRecord, moment: Any) -> bool:
+def _is_after(step: StepRecord, moment: datetime) -> bool:
     return step.started_at is not None and step.started_at >= moment
 
 

@@ -215,12 +215,14 @@ class Jobs:
 
     # --- writing ---
 
-    def offer(self, items: Iterable[WorkItem]) -> int:
+    def offer(self, items: Iterable[WorkItem], asked_at: datetime) -> int:
         """Remember work the server offers; answers how many jobs are new or queued again.
 
-        A pair that failed here and is offered again was retried at the server. Pairs that are under
-        way, reported, rejected or withheld here are left as they are.
+        A pair whose execution failed (or was withheld) and that is offered again was retried at the
+        server, unless the server was asked before it could know of the failure. Pairs that are
+        under way, reported or rejected here are left as they are.
         """
+        asked = format_time(asked_at)
         known = {
             (row["benchmark_id"], row["model_id"], row["dataset_id"]): row
             for row in self._store.rows("SELECT * FROM jobs WHERE state <> 'cancelled'")
@@ -230,7 +232,7 @@ class Jobs:
             row = known.get((item.benchmark_id, item.model_id, item.dataset_id))
             if row is None:
                 new.append(item)
-            elif row["state"] == "failed" and not row["failure_owed"]:
+            elif _was_retried(row, asked):
                 again.append(row["number"])
         if not new and not again:
             return 0
@@ -325,8 +327,21 @@ RETRIED: dict[str, Any] = {
     "document": None,
     "release_decision": None,
     "run_decision": None,
+    "execution_id": None,
+    "grant_envelope": None,
+    "grant_expires_at": None,
 }
-"""What a job forgets when it starts again; its grant is kept while it is valid."""
+"""What a job forgets when it starts again; steps that were completed are kept."""
+
+
+def _was_retried(row: Row, asked: str) -> bool:
+    # Times are written so that their texts sort as they do.
+    return (
+        row["state"] in {"failed", "withheld"}
+        and row["execution_id"] is not None
+        and not row["failure_owed"]
+        and row["changed_at"] < asked
+    )
 
 
 def _update(tx: sqlite3.Connection, number: int, columns: dict[str, Any]) -> None:
