@@ -22,7 +22,7 @@ from examples.breast_cancer.stage import CommandFailedError, Stage
 FOLDER = Path(".demo")
 BENCHMARK = "Malignant breast mass"
 ADMIN, COMMITTEE = "admin", "committee"
-REFERENCE = "logistic_regression"
+REFERENCE = "logistic-regression"
 CAREFUL_HOSPITAL = "northfield"
 """The hospital where a person releases each result; the others have told their agents to."""
 
