@@ -12,6 +12,10 @@ from medperf.cli.output import show_done, write_json
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import BENCHMARK
 
+AUDIENCES = ("owners", "participants", "public")
+DETAILS = ("pooled", "per_site")
+MOMENTS = ("submitted", "approved", "complete")
+
 DESCRIBED = listing.Description(
     noun="benchmark",
     path="benchmarks",
@@ -47,7 +51,7 @@ listing.add_show(command, DESCRIBED, "medperf benchmark show 1")
     example="""
     medperf benchmark register benchmark.yaml
     medperf benchmark register --name "breast cancer" --clinical-task "benign or malignant" \
---preparator prep --evaluator eval --reference-model lr --demo-dataset demo --analysis-plan p.yaml
+--preparator prep --evaluator eval --reference-model lr --demo-dataset demo --plan plan.yaml
     """
 )
 @click.argument("file", type=click.Path(path_type=Path), required=False)
@@ -58,7 +62,12 @@ listing.add_show(command, DESCRIBED, "medperf benchmark show 1")
 @click.option("--evaluator", metavar="NUMBER|NAME", help="The container that scores.")
 @click.option("--reference-model", metavar="NUMBER|NAME", help="The model it was tried with.")
 @click.option("--demo-dataset", metavar="URL|PATH", help="Archive or folder of demo data.")
-@click.option("--analysis-plan", metavar="FILE", help="YAML file of what is computed.")
+@click.option(
+    "--plan", "analysis_plan", metavar="FILE", help="YAML file: the analysis plan, what may leave."
+)
+@click.option("--audience", type=click.Choice(AUDIENCES), help="Who may see others' results.")
+@click.option("--detail", type=click.Choice(DETAILS), help="How much of them.")
+@click.option("--moment", type=click.Choice(MOMENTS), help="From when on.")
 @click.option("--supersedes", metavar="NUMBER|NAME", help="What this is a new version of.")
 def register(file: Path | None, **given: Any) -> None:
     """Register a benchmark from a YAML file, from options, or both (options win)."""
@@ -82,6 +91,10 @@ def register(file: Path | None, **given: Any) -> None:
 def _from_here(said: dict[str, Any], beside: Path) -> dict[str, Any]:
     # Paths in a file start from its folder, paths in options from where the person is.
     from medperf.cli.hosted import is_address
+
+    policy = {key: said.pop(key) for key in ("audience", "detail", "moment") if key in said}
+    if policy:
+        said["release_policy"] = policy
 
     for key in ("demo_dataset", "analysis_plan"):
         if key in said and not is_address(said[key]) and beside != Path():

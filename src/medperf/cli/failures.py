@@ -21,7 +21,7 @@ def report(error: BaseException, arguments: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError | SystemExit):  # click turns the one into the other
         return _reader_left()
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
