@@ -24,6 +24,7 @@ from medperf.domain.identifiers import is_digest
 from medperf.runners import identity
 from medperf.runners.base import Availability, Image, Outcome, Step, StepMount
 from medperf.runners.docker_archive import ArchivedImage, read_archive, write_untagged
+from medperf.runners.mounts import csv_line
 from medperf.runners.supervision import BoundedLog, Ended, supervise, sweep_all
 
 _ASK_S = 60.0
@@ -329,14 +330,7 @@ def _mount(mount: StepMount) -> str:
     fields = ["type=bind", f"source={mount.source}", f"target={mount.target}"]
     if mount.read_only:
         fields.append("readonly")
-    return ",".join(_quoted(field) for field in fields)
-
-
-def _quoted(field: str) -> str:
-    """Engines read mounts as one line of CSV."""
-    if any(character in field for character in ',"\n'):
-        return '"' + field.replace('"', '""') + '"'
-    return field
+    return csv_line(fields)
 
 
 def _split(reference: str) -> tuple[str, str | None]:

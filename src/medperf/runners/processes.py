@@ -15,7 +15,7 @@ def load_of(root: int, memory_limit_bytes: int) -> Load:
     Private memory is the cheap measure, but it counts what forked processes share once for each;
     so when the sum is over the limit it is taken again, proportionally shared.
     """
-    found = list(_descendants(root))
+    found = list(descendants_of(root))
     memory = sum(_private_bytes(process) for process in found)
     if memory > memory_limit_bytes:
         memory = sum(_fair_bytes(process) for process in found)
@@ -27,12 +27,12 @@ def children_of(process: int) -> list[int]:
     return [int(child) for child in _read(f"/proc/{process}/task/{process}/children").split()]
 
 
-def _descendants(root: int) -> Iterator[int]:
+def descendants_of(root: int) -> Iterator[int]:
     """Yield everything below ``root``; a process that ends meanwhile is left out."""
     for thread in _threads(root):
         for child in _read(f"/proc/{root}/task/{thread}/children").split():
             yield int(child)
-            yield from _descendants(int(child))
+            yield from descendants_of(int(child))
 
 
 def _private_bytes(process: int) -> int:

@@ -254,6 +254,7 @@ def _launch(
             kill=lambda: _kill(process.pid, orders.level),
             cancel=cancel,
             probe=lambda: load_of(process.pid, step.limits.memory_bytes),
+            also_written=() if orders.level == "namespaces" else (Path(orders.scratch),),
         )
         messages: list[dict[str, Any]] = [json.loads(line) for line in report]
     if not messages or "isolation" not in messages[0]:

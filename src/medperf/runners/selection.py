@@ -2,10 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from medperf.domain.clock import Clock, system_clock
 from medperf.domain.containers import ContainerType
 from medperf.domain.errors import NotSupportedError, SandboxUnavailableError
+from medperf.runners.apptainer import ApptainerRunner
 from medperf.runners.base import Runner
+from medperf.runners.docker import DockerRunner
+from medperf.runners.podman import PodmanRunner
+from medperf.runners.sandbox import SandboxRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,26 @@ class RunnerSet:
         names = list(_names(self.runners))
         if name not in names:
             raise NotSupportedError(f"there is no runner {name!r}; there are {', '.join(names)}")
+
+
+def standard_runners(
+    folder: Path, *, clock: Clock = system_clock, allow_bare: bool = False
+) -> RunnerSet:
+    """Every runner this program has, the strongest first; nothing is started yet.
+
+    Args:
+        folder: private to the caller; unpacked code and running steps live below it.
+        clock: gives the times in outcomes.
+        allow_bare: run code without isolation where the kernel offers none (the demo's own code).
+    """
+    return RunnerSet(
+        (
+            DockerRunner(clock=clock),
+            PodmanRunner(clock=clock),
+            ApptainerRunner(folder / "apptainer", clock=clock),
+            SandboxRunner(folder / "sandbox", clock=clock, allow_bare=allow_bare),
+        )
+    )
 
 
 def _names(runners: Iterable[Runner]) -> Iterable[str]:

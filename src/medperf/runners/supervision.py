@@ -5,7 +5,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +84,7 @@ def supervise(
     kill: Callable[[], None],
     cancel: threading.Event | None,
     probe: Callable[[], Load] | None = None,
+    also_written: Sequence[Path] = (),
 ) -> Ended:
     """Follow ``process``, whose standard output is a pipe, until nothing of the step is left.
 
@@ -94,12 +95,14 @@ def supervise(
         kill: ends the whole step at once.
         cancel: set by whoever wants the step to stop.
         probe: says what the step uses, for runners whose kernel does not count for them.
+        also_written: what counts as output besides the outputs, such as a temporary folder.
 
     Raises:
         StepTimedOutError, OutputLimitError, OutOfMemoryError, StepFailedError: a limit was broken.
         CancelledError: ``cancel`` was set.
     """
-    watch = _Watch(step, probe, cancel)
+    written = (*(mount.source for mount in step.outputs), *also_written)
+    watch = _Watch(step, written, probe, cancel)
     try:
         _follow(process, log, watch)
     except BaseException:
@@ -125,11 +128,15 @@ class _Watch:
     """The limits of one step and when each is looked at next."""
 
     def __init__(
-        self, step: Step, probe: Callable[[], Load] | None, cancel: threading.Event | None
+        self,
+        step: Step,
+        written: Sequence[Path],
+        probe: Callable[[], Load] | None,
+        cancel: threading.Event | None,
     ) -> None:
         self.peak_bytes = 0
         self._limits = step.limits
-        self._outputs = tuple(mount.source for mount in step.outputs)
+        self._written = written
         self._probe = probe
         self._cancel = cancel
         now = time.monotonic()
@@ -162,7 +169,7 @@ class _Watch:
             raise StepFailedError(f"the step started more than {self._limits.pids} processes")
 
     def _look_at_outputs(self) -> None:
-        if measure(self._outputs).size_bytes > self._limits.output_bytes:
+        if measure(self._written).size_bytes > self._limits.output_bytes:
             raise OutputLimitError(f"the step wrote more than {self._limits.output_bytes} bytes")
 
 
