@@ -316,6 +316,13 @@ class PreparationIncompleteError(StepFailedError):
     hint = "See 'medperf dataset worklist', correct the cases and prepare again."
 
 
+class InvalidDataError(StepFailedError):
+    """The prepared data did not pass its sanity check."""
+
+    code = "invalid-data"
+    hint = "Read the check's log at the site, correct the raw data and prepare again."
+
+
 class DiskFullError(UnavailableError):
     """There is not enough free space."""
 
