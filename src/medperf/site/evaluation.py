@@ -102,8 +102,8 @@ class Evaluation:
             StepFailedError: the evaluator failed.
             MedPerfError: as `infer`.
         """
-        folder = self._folder.job(job) / "evaluate"
-        results = folder / "results.yaml"
+        results = self.results(job)
+        folder = results.parent
         done = self._outputs.step(job, "evaluate")
         if done is not None and done.is_complete and results.is_file():
             return results
@@ -124,6 +124,10 @@ class Evaluation:
             cancel=cancel,
         )
         return results
+
+    def results(self, job: int) -> Path:
+        """Where a job's ``results.yaml`` is once it was evaluated."""
+        return self._folder.job(job) / "evaluate" / "results.yaml"
 
     def recover(self, container_of: Mapping[tuple[int, str], Container | None]) -> None:
         """Remove what steps left that were killed with their agent; they will run again."""

@@ -107,7 +107,9 @@ class Queue:
         ][: min(room, BATCH)]
         plans = [(job, self._plan(job)) for job in ready]
         asked = [(job, plan) for job, plan in plans if isinstance(plan, ExecutionPlan)]
-        outcomes = [(job, plan) for job, plan in plans if not isinstance(plan, ExecutionPlan)]
+        outcomes: list[tuple[Job, Granted | errors.MedPerfError]] = [
+            (job, plan) for job, plan in plans if not isinstance(plan, ExecutionPlan)
+        ]
         if asked:
             pairs = tuple(_pair(job) for job, _ in asked)
             answers = self._client.executions.request_grants(pairs)
@@ -163,9 +165,10 @@ class Queue:
         except (errors.MedPerfError, ValidationError) as error:
             if isinstance(error, errors.ClockSkewError):
                 return error
-            untrusted = isinstance(error, errors.UntrustedError)
-            kind = type(error) if untrusted else errors.SignatureError
-            return kind(str(error), execution_id=number)
+            if isinstance(error, errors.UntrustedError):
+                error.context["execution_id"] = number
+                return error
+            return errors.SignatureError(f"the grant does not hold: {error}", execution_id=number)
         return {
             "execution_id": number,
             "grant_envelope": envelope.to_bytes().decode(),

@@ -17,6 +17,7 @@ from medperf.domain.clock import Clock
 from medperf.domain.errors import NotFoundError, TransitionError
 from medperf.domain.executions import WorkItem
 from medperf.domain.identifiers import format_time, parse_time
+from medperf.policy.disclosure import Finding
 from medperf.site.store.connection import Component, Row, Store
 
 TABLES = Component(
@@ -79,15 +80,6 @@ class Failure:
     step: str
     detail: str
     resources: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One reason why the gate kept a document; stays at the site."""
-
-    code: str
-    path: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +185,14 @@ class Jobs:
         """The job that runs under this execution's grant."""
         row = self._store.row("SELECT * FROM jobs WHERE execution_id = ?", (execution_id,))
         return _job(row) if row else None
+
+    def has_due(self, state: str, now: datetime) -> bool:
+        """Whether a job in this state may be tried now."""
+        query = (
+            "SELECT 1 FROM jobs WHERE state = ?"
+            " AND (next_attempt_at IS NULL OR next_attempt_at <= ?) LIMIT 1"
+        )
+        return self._store.row(query, (state, format_time(now))) is not None
 
     def owing_failures(self) -> list[Job]:
         """Jobs whose failure the server has not heard of."""
@@ -304,6 +304,11 @@ class Jobs:
         """Change what is remembered of a job, in the state it is in."""
         with self._store.transaction() as tx:
             _update(tx, number, columns)
+
+    def hurry(self) -> None:
+        """Have every job that waits for another attempt try now."""
+        with self._store.transaction() as tx:
+            tx.execute("UPDATE jobs SET next_attempt_at = NULL WHERE next_attempt_at IS NOT NULL")
 
     def explain(self, reasons: dict[int, str]) -> None:
         """Say what jobs wait for; writes only what changed."""

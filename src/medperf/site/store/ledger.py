@@ -87,7 +87,8 @@ class Ledger:
                 return _line(row)
             now = self._clock()
             number = tx.execute(
-                "INSERT INTO ledger (kind, subject, digest, content, released_by, role, released_at)"
+                "INSERT INTO ledger"
+                " (kind, subject, digest, content, released_by, role, released_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (kind, subject, digest, content, released_by, role, format_time(now)),
             ).lastrowid

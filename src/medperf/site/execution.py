@@ -1,0 +1,300 @@
+"""Carry one job from its grant to its report: infer, evaluate, check, release.
+
+What is next follows from the job's stored state alone, and the next state is stored before it is
+acted on, so a job is carried on from wherever it was left. Errors are sorted here: what can be
+tried again waits and says for what, what cannot ends the job, and a stop leaves it as it is.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from medperf.domain import errors
+from medperf.domain.clock import Clock
+from medperf.domain.identifiers import format_time
+from medperf.policy.disclosure import Finding
+from medperf.site.backoff import backoff
+from medperf.site.evaluation import Evaluation
+from medperf.site.gate import Gate
+from medperf.site.plans import ExecutionPlan, Planner
+from medperf.site.queue import Queue
+from medperf.site.resources import Resources, Share, limits_of
+from medperf.site.settings import Answer, Settings
+from medperf.site.store.jobs import Failure, Job, Jobs
+from medperf.site.store.outputs import Outputs, Predictions
+
+HEAVY = ("granted", "inferring", "evaluating")
+"""States in which a job runs steps and needs a share of the machine."""
+
+LIGHT = ("checking", "releasing")
+"""States in which it needs the disk or the server for a moment."""
+
+_TASK_OF = {
+    "granted": "infer",
+    "inferring": "infer",
+    "evaluating": "evaluate",
+    "checking": "check",
+    "releasing": "release",
+}
+_MOST_ATTEMPTS: dict[type[errors.MedPerfError], int] = {
+    errors.DownloadError: 10,
+    errors.FileChangedError: 5,
+}
+"""What is tried again, but not for ever."""
+
+_RETRIED = (
+    errors.UnavailableError,
+    errors.SandboxUnavailableError,
+    errors.UnauthenticatedError,
+    errors.FileChangedError,
+)
+"""Not the container's fault and not final: somebody or something will mend it."""
+
+Moment = Callable[[str], None]
+"""Told each point at which a kill must do no harm; tests kill there."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A job under way: how to stop it, and what it holds."""
+
+    number: int
+    cancel: threading.Event
+    share: Share | None = None
+    is_revoked: bool = False
+
+
+class Execution:
+    """Carries jobs on; one instance serves all of an agent's threads."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        outputs: Outputs,
+        planner: Planner,
+        queue: Queue,
+        evaluation: Evaluation,
+        gate: Gate,
+        resources: Resources,
+        *,
+        settings: Callable[[], Settings],
+        clock: Clock,
+        rng: random.Random,
+        log: Any,
+        at: Moment,
+    ) -> None:
+        self._jobs = jobs
+        self._outputs = outputs
+        self._planner = planner
+        self._queue = queue
+        self._evaluation = evaluation
+        self._gate = gate
+        self._resources = resources
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._log = log
+        self._at = at
+
+    def carry(self, held: Held) -> None:
+        """Carry a job on until it waits, ends, or is stopped."""
+        job = self._jobs.get(held.number)
+        try:
+            self._carry(job, held)
+        except _NoLongerWantedError as gone:
+            self._jobs.transition(held.number, "cancel", actor="server", reason=str(gone))
+        except errors.MedPerfError as error:
+            self._settle(held, error)
+        except Exception as error:  # noqa: BLE001  one job's bug must not stop the others
+            self._settle(held, errors.MedPerfError(f"{type(error).__name__}: {error}"))
+        finally:
+            self._give_back(held)
+
+    def _carry(self, job: Job, held: Held) -> None:
+        plan = self._planner.plan(*job.pair)
+        predictions: Predictions | None = None
+        while not held.cancel.is_set():
+            if job.state == "granted":
+                self._require_grant(job)
+                self._jobs.transition(job.number, "infer")
+            elif job.state == "inferring":
+                predictions = self._infer(job, plan, held)
+            elif job.state == "evaluating":
+                self._evaluate(job, plan, held, predictions)
+            elif job.state == "checking":
+                self._give_back(held)
+                self._check(job, plan)
+            elif job.state == "releasing":
+                self._release(job, plan)
+            else:
+                return
+            job = self._jobs.get(job.number)
+            self._at(job.state)
+        raise errors.CancelledError("the job was stopped")
+
+    def _infer(self, job: Job, plan: ExecutionPlan, held: Held) -> Predictions:
+        share = _share(held)
+        settings = self._settings()
+        limits = limits_of(settings, share, settings.infer_timeout_s)
+        predictions = self._evaluation.infer(job.number, plan, limits, held.cancel)
+        self._at("inferred")
+        self._jobs.transition(job.number, "evaluate")
+        return predictions
+
+    def _evaluate(
+        self, job: Job, plan: ExecutionPlan, held: Held, predictions: Predictions | None
+    ) -> None:
+        share = _share(held)
+        settings = self._settings()
+        limits = limits_of(settings, share, settings.evaluate_timeout_s)
+        self._evaluation.evaluate(job.number, plan, limits, held.cancel, predictions=predictions)
+        self._at("evaluated")
+        self._jobs.transition(job.number, "check")
+
+    def _check(self, job: Job, plan: ExecutionPlan) -> None:
+        results = self._evaluation.results(job.number)
+        plan_of_analysis = plan.benchmark.analysis_plan
+        examined = self._gate.examine(results, plan_of_analysis, n_cases=plan.dataset.n_cases)
+        if examined.error is not None:
+            self._outputs.forget(job.number, "evaluate")
+            self._withhold(job, examined.error, examined.findings)
+            return
+        settings = self._settings()
+        if settings.release is Answer.DENY:
+            message = "this site's settings let no result leave"
+            finding = Finding(errors.PolicyDeniedError.code, "release", message)
+            self._withhold(job, errors.PolicyDeniedError(message), (finding,))
+        elif settings.release is Answer.ASK:
+            self._jobs.transition(
+                job.number,
+                "ask",
+                document=examined.document,
+                waiting_for="a person to release the result",
+            )
+        else:
+            self._jobs.transition(
+                job.number,
+                "allow",
+                document=examined.document,
+                release_decision=self._queue.by_settings("release"),
+            )
+
+    def _withhold(
+        self, job: Job, error: errors.WithheldError, findings: tuple[Finding, ...]
+    ) -> None:
+        self._jobs.transition(
+            job.number,
+            "withhold",
+            findings=list(findings),
+            failure=Failure(error.code, "check", error.detail, {}),
+            failure_owed=1,
+        )
+        self._log.warning("result_withheld", job=job.number, code=error.code, count=len(findings))
+
+    def _release(self, job: Job, plan: ExecutionPlan) -> None:
+        if job.grant_expires_at is not None and job.grant_expires_at <= self._clock():
+            # Perhaps it was sent before the grant ran out, and only the answer was lost.
+            known = self._gate.find_reported(job)
+            if known is not None:
+                self._reported(job, known.id)
+                return
+            job = self._renewed(job)
+        try:
+            result = self._gate.release(job, plan)
+        except errors.NotOperationalError as error:
+            self._jobs.transition(job.number, "cancel", actor="server", reason=error.detail)
+            return
+        except errors.GrantError:
+            result = self._gate.release(self._renewed(job), plan)
+        self._at("sent")
+        self._reported(job, result.id)
+
+    def _reported(self, job: Job, result_id: int) -> None:
+        self._jobs.transition(job.number, "report", result_id=result_id)
+        self._log.info("result_reported", job=job.number, result_id=result_id)
+
+    def _require_grant(self, job: Job) -> None:
+        if job.grant_expires_at is None or job.grant_expires_at <= self._clock():
+            self._renewed(job)
+
+    def _renewed(self, job: Job) -> Job:
+        try:
+            self._queue.renew(job)
+        except (errors.GrantError, errors.NotOperationalError) as error:
+            reason = f"the grant does not hold any more and there is no other: {error.detail}"
+            raise _NoLongerWantedError(reason) from error
+        return self._jobs.get(job.number)
+
+    def _settle(self, held: Held, error: errors.MedPerfError) -> None:
+        try:
+            job = self._jobs.get(held.number)
+            if isinstance(error, errors.CancelledError | errors.TransitionError):
+                if held.is_revoked and not job.is_final:
+                    reason = "the server revoked it"
+                    self._jobs.transition(job.number, "cancel", actor="server", reason=reason)
+            elif self._is_worth_another_attempt(job, error):
+                self._postpone(job, error)
+            else:
+                self._fail(job, error)
+        except errors.MedPerfError as second:
+            # The store itself is in trouble, for instance full: the job stays as it was stored.
+            self._log.warning("job_not_settled", job=held.number, code=second.code)
+
+    def _is_worth_another_attempt(self, job: Job, error: errors.MedPerfError) -> bool:
+        if not isinstance(error, _RETRIED):
+            return False
+        most = next((n for kind, n in _MOST_ATTEMPTS.items() if isinstance(error, kind)), None)
+        return most is None or job.attempts + 1 < most
+
+    def _postpone(self, job: Job, error: errors.MedPerfError) -> None:
+        wait = backoff(job.attempts + 1, self._rng)
+        again = self._clock() + wait
+        self._jobs.remember(
+            job.number,
+            attempts=job.attempts + 1,
+            next_attempt_at=again,
+            waiting_for=f"another attempt at {format_time(again)[:19]}Z: {error.detail}",
+        )
+        self._log.info(
+            "attempt_failed",
+            job=job.number,
+            code=error.code,
+            attempts=job.attempts + 1,
+            retry_s=round(wait.total_seconds(), 1),
+        )
+
+    def _fail(self, job: Job, error: errors.MedPerfError) -> None:
+        step = _TASK_OF.get(job.state, "run")
+        self._jobs.transition(
+            job.number,
+            "fail",
+            failure=Failure(error.code, step, error.detail, _facts(error)),
+            failure_owed=1,
+        )
+        self._log.warning("job_failed", job=job.number, code=error.code, task=step)
+
+    def _give_back(self, held: Held) -> None:
+        if held.share is not None:
+            self._resources.give_back(held.share)
+            held.share = None
+
+
+class _NoLongerWantedError(Exception):
+    """The server gives no grant any more for what was executed."""
+
+
+def _share(held: Held) -> Share:
+    if held.share is None:
+        raise AssertionError(f"job {held.number} runs a step without a share of the machine")
+    return held.share
+
+
+def _facts(error: errors.MedPerfError) -> dict[str, float]:
+    """Numbers that an error carries; the gate keeps those that may leave."""
+    return {
+        name: float(value)
+        for name, value in error.context.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
