@@ -8,12 +8,12 @@ from typing import Any
 
 from medperf.cli.container_files import config_file_of, parameters_of
 from medperf.cli.hosted import address_of, digest_at, fetch, is_address
-from medperf.cli.local_runners import local_runners
 from medperf.cli.progress import waiting
 from medperf.domain.container_records import ContainerForm, FileReference
 from medperf.domain.containers import ContainerConfig, ContainerType, Role
 from medperf.domain.errors import DigestMismatchError
 from medperf.runners import config_file
+from medperf.runners.selection import standard_runners
 
 _BY_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
 
@@ -94,7 +94,7 @@ def _resolved(config: ContainerConfig) -> str:
             if is_address(config.image):
                 source = Path(scratch, "image")
                 fetch(config.image, source)
-        runner = local_runners(Path(scratch, "runner")).choose(config.container_type)
+        runner = standard_runners(Path(scratch, "runner")).choose(config.container_type)
         with waiting(f"Reading {config.image}"):
             return runner.resolve(config, source=source).digest
 

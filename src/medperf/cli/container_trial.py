@@ -13,13 +13,13 @@ from medperf.cli.command import wants_json
 from medperf.cli.container_files import config_file_of, parameters_of
 from medperf.cli.container_form import source_of
 from medperf.cli.hosted import fetch, is_address
-from medperf.cli.local_runners import local_runners
 from medperf.cli.progress import waiting
 from medperf.domain.containers import ContainerConfig
 from medperf.runners import config_file
 from medperf.runners.archives import unpack
 from medperf.runners.base import Limits, Outcome, require_success
 from medperf.runners.plan import plan_step
+from medperf.runners.selection import standard_runners
 
 SHOWN_BYTES = 64 * 1024
 """How much of the container's output a person sees; the file has all of it."""
@@ -67,7 +67,7 @@ def try_task(trial: Trial) -> dict[str, Any]:
 def _run(trial: Trial, scratch: Path, log: Path) -> Outcome:
     file = config_file_of(trial.path)
     config = config_file.load(file)
-    runners = local_runners(scratch / "runner", allow_bare=trial.allow_bare)
+    runners = standard_runners(scratch / "runner", allow_bare=trial.allow_bare)
     runner = runners.choose(config.container_type, trial.runner)
     image = runner.resolve(config, source=_source(config, file, scratch))
     limits = Limits()

@@ -1,0 +1,59 @@
+"""The doctor says what this machine can do, and fails only for what commands need."""
+
+import pytest
+
+from medperf.cli import checkup
+
+
+@pytest.fixture
+def information(registry):
+    registry.answers["GET", "server"] = {
+        "name": "Test",
+        "version": "1",
+        "time": "2026-01-01T00:00:00.000000Z",
+    }
+    registry.answers["GET", "me"] = {}
+    return registry.answers["GET", "server"]
+
+
+def _by_name(found):
+    return {finding["what"]: finding for finding in found}
+
+
+def test_each_finding_has_a_verdict_and_each_failure_a_remedy(medperf):
+    found = medperf("doctor", "--json").json
+    assert {"Python", "disk", "cores", "memory", "runner sandbox", "GPU", "login"} <= set(
+        _by_name(found)
+    )
+    assert all(f["verdict"] in {"ok", "warn", "fail"} for f in found)
+    assert all(f["remedy"] for f in found if f["verdict"] == "fail")
+
+
+def test_being_logged_out_is_no_failure(medperf):
+    assert _by_name(medperf("doctor", "--json").json)["login"]["verdict"] == "warn"
+
+
+def test_a_clock_that_is_off_fails_with_the_remedy(logged_in, information):
+    ran = logged_in("doctor", "--json")
+    clock = _by_name(ran.json)["clock"]
+    assert (ran.status, clock["verdict"], "NTP" in clock["remedy"]) == (1, "fail", True)
+
+
+def test_a_server_that_refuses_is_a_failure(logged_in, registry):
+    ran = logged_in("doctor")
+    assert (ran.status, "fail: server: " in ran.out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "verdict"), [("site-key.pem", 0o644, "fail"), ("site-key.pem", 0o600, "ok")]
+)
+def test_a_key_that_others_can_read_is_a_failure(name, mode, verdict, tmp_path):
+    (tmp_path / name).touch()
+    (tmp_path / name).chmod(mode)
+    finding = checkup._permissions(tmp_path / name, 0o600)
+    assert (finding.verdict, "chmod 600" in finding.remedy) == (verdict, verdict == "fail")
+
+
+def test_a_folder_without_a_site_says_how_to_make_one(medperf, tmp_path):
+    ran = medperf("doctor", "--folder", tmp_path, "--json")
+    assert (ran.status, "site init" in _by_name(ran.json)["site"]["remedy"]) == (1, True)
