@@ -160,6 +160,13 @@ class IrregularFileError(InvalidRequestError):
     hint = "Replace the link, device, pipe or socket by the file it stands for."
 
 
+class InestimableError(InvalidRequestError):
+    """The numbers given do not allow this estimate."""
+
+    code = "inestimable"
+    hint = "Give more cases, patients or sites, or ask for an estimate that needs fewer."
+
+
 class NotSupportedError(InvalidRequestError):
     """This is understood, but this version cannot do it."""
 
