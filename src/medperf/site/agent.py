@@ -360,9 +360,11 @@ class Agent:
                 # The version moves with every result of everybody; hearing it each time would
                 # make a busy federation's agents ask all the time.
                 self._stopping.wait(0.25 if is_news else 1.0)
-            except errors.MedPerfError as error:
+            except Exception as error:
                 if self._stopping.is_set():
-                    return
+                    return  # its connection was closed under it
+                if not isinstance(error, errors.MedPerfError):
+                    raise
                 attempts += 1
                 if self._parts.link.lost(error.detail):
                     self._parts.log.warning("server_lost", code=error.code)

@@ -8,6 +8,7 @@ from typing import Protocol
 from medperf.domain.ai_models import Model
 from medperf.domain.benchmarks import Benchmark
 from medperf.domain.container_records import Container
+from medperf.domain.errors import NotFoundError
 from medperf.provenance.canonical import digest_of
 from medperf.provenance.predicates import ExecutionInputs
 from medperf.site.grants import execution_inputs
@@ -97,6 +98,8 @@ class Planner:
         container = self._records.model_container(model_id)
         evaluator = self._records.container(benchmark.evaluator_id)
         dataset = self._datasets.of_server(dataset_id)
+        if dataset.fingerprint is None:
+            raise NotFoundError(f"dataset {dataset_id} has no fingerprint at this site")
         return ExecutionPlan(
             benchmark=benchmark,
             model=self._records.model(model_id),
@@ -106,7 +109,7 @@ class Planner:
             inputs=execution_inputs(
                 benchmark,
                 dataset_id=dataset_id,
-                fingerprint=dataset.fingerprint or "",
+                fingerprint=dataset.fingerprint,
                 model_id=model_id,
                 model=container,
                 evaluator=evaluator,

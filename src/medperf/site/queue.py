@@ -88,7 +88,7 @@ class Queue:
         if count:
             self._log.info("work_offered", count=count)
         for job in self._jobs.in_states("queued", "waiting_to_run"):
-            if job.pair not in self._offered and job.created_at < asked_at:
+            if job.pair not in self._offered and job.changed_at < asked_at:
                 self._cancel(job, "the server does not offer this any more")
         revoked = (self._jobs.of_execution(number) for number in work.revoked)
         return [job.number for job in revoked if job is not None and not job.is_final]

@@ -70,6 +70,31 @@ _COMMENTS = {
 }
 
 
+class SettingsFile:
+    """The settings as the file has them now, read again only when it changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._settings: Settings | None = None
+
+    def current(self) -> Settings:
+        """The settings; while the file cannot be read, the last ones that could.
+
+        Raises:
+            MalformedFileError: it could not be read from the start.
+        """
+        try:
+            found = self._path.stat()
+            seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if self._settings is None or seen != self._seen:
+                self._settings, self._seen = read_settings(self._path), seen
+        except (MalformedFileError, OSError):
+            if self._settings is None:
+                raise
+        return self._settings
+
+
 def read_settings(path: Path) -> Settings:
     """Read ``site.yaml``.
 

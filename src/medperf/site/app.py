@@ -1,0 +1,273 @@
+"""Puts a site together: the one place that knows how its parts are built.
+
+The command line, pages and the agent all start here::
+
+    with open_site(folder) as site:
+        site.status()                      # how it is, without asking the server
+        site.review.inbox()                # what waits for a person
+        site.review.approve(3, Person.here("Dr. Ada"), digest=shown)
+        site.agent().run(stop)             # until `stop` is set
+        site.set("release", "allow")
+
+`enrollment.enroll` makes the folder.
+"""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from medperf.client.api import ServerClient
+from medperf.client.transport import SiteCredential
+from medperf.domain.clock import Clock, system_clock
+from medperf.provenance.keys import PrivateKey, PublicKey
+from medperf.runners.selection import RunnerSet, standard_runners
+from medperf.site import link, records
+from medperf.site.agent import Agent, AgentParts
+from medperf.site.assets import Assets, Fetcher
+from medperf.site.enrollment import read_key
+from medperf.site.evaluation import Evaluation
+from medperf.site.events import site_log
+from medperf.site.execution import Execution, Moment
+from medperf.site.fingerprint_cache import FingerprintCache
+from medperf.site.folder import SiteFolder
+from medperf.site.gate import Gate
+from medperf.site.grants import GrantVerifier
+from medperf.site.link import Link
+from medperf.site.plans import Planner
+from medperf.site.queue import Queue
+from medperf.site.records import Records
+from medperf.site.resources import Capacity, Resources
+from medperf.site.review import Review
+from medperf.site.settings import Settings, SettingsFile, set_setting
+from medperf.site.status import SiteStatus, site_status
+from medperf.site.steps import Steps
+from medperf.site.store import datasets, jobs, leases, ledger, outputs
+from medperf.site.store.connection import Store
+from medperf.site.store.datasets import Datasets
+from medperf.site.store.jobs import Jobs
+from medperf.site.store.ledger import Ledger
+from medperf.site.store.outputs import Outputs
+
+COMPONENTS = (
+    jobs.TABLES,
+    outputs.TABLES,
+    ledger.TABLES,
+    leases.TABLES,
+    link.TABLES,
+    records.TABLES,
+    datasets.TABLES,
+)
+"""Every table of a site's store."""
+
+
+@dataclass(slots=True)
+class Site:
+    """An open site. Close it when done, or use it in a ``with``."""
+
+    folder: SiteFolder
+    clock: Clock
+    log: Any
+    signer: PrivateKey
+    store: Store
+    client: ServerClient
+    jobs: Jobs
+    outputs: Outputs
+    ledger: Ledger
+    datasets: Datasets
+    records: Records
+    assets: Assets
+    runners: RunnerSet
+    steps: Steps
+    fingerprints: FingerprintCache
+    planner: Planner
+    evaluation: Evaluation
+    gate: Gate
+    review: Review
+    link: Link
+    _settings: SettingsFile
+    _verifier: GrantVerifier
+    _rng: random.Random
+    _at: Moment
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def settings(self) -> Settings:
+        """What ``site.yaml`` says now."""
+        return self._settings.current()
+
+    def set(self, key: str, value: str) -> Settings:
+        """Change one setting; a running agent takes it up at once.
+
+        Raises:
+            InvalidRequestError: there is no such setting, or it cannot have this value.
+        """
+        return set_setting(self.folder.settings, key, value)
+
+    def status(self) -> SiteStatus:
+        """How the site is; asks nothing of the server."""
+        return site_status(
+            self.folder,
+            self.settings,
+            self.store,
+            self.jobs,
+            self.link,
+            self.records,
+            self.datasets,
+        )
+
+    def agent(self) -> Agent:
+        """This site's agent, not yet started."""
+        queue = Queue(
+            self.client,
+            self.store,
+            self.jobs,
+            self.planner,
+            self._verifier,
+            clock=self.clock,
+            rng=self._rng,
+            log=self.log,
+        )
+        resources = Resources(Capacity.of(self.settings))
+        execution = Execution(
+            self.jobs,
+            self.outputs,
+            self.planner,
+            queue,
+            self.evaluation,
+            self.gate,
+            resources,
+            settings=self._settings.current,
+            clock=self.clock,
+            rng=self._rng,
+            log=self.log,
+            at=self._at,
+        )
+        return Agent(
+            AgentParts(
+                folder=self.folder,
+                store=self.store,
+                jobs=self.jobs,
+                outputs=self.outputs,
+                planner=self.planner,
+                queue=queue,
+                evaluation=self.evaluation,
+                gate=self.gate,
+                link=self.link,
+                resources=resources,
+                execution=execution,
+                client=self.client,
+                settings=self._settings.current,
+                clock=self.clock,
+                rng=self._rng,
+                log=self.log,
+            )
+        )
+
+    def close(self) -> None:
+        """Close the store and the connections."""
+        self.client.close()
+        self.store.close()
+
+
+def open_site(
+    folder: Path,
+    *,
+    clock: Clock = system_clock,
+    runners: RunnerSet | None = None,
+    client: ServerClient | None = None,
+    fetcher: Fetcher | None = None,
+    allow_local: bool = False,
+    log: Any = None,
+    rng: random.Random | None = None,
+    at: Moment | None = None,
+) -> Site:
+    """Open the site that lives in ``folder``.
+
+    Args:
+        folder: what `enrollment.enroll` made.
+        clock: the time.
+        runners: the machine's own unless given.
+        client: one for the settings' server and the folder's key unless given.
+        fetcher: how addresses are downloaded; the client's downloader unless given.
+        allow_local: whether registered files may be paths on this machine (tests and demo).
+        log: a structlog logger; JSON lines on stderr unless given.
+        rng: jitter.
+        at: told each point at which the agent may be killed; for tests.
+
+    Raises:
+        NotFoundError: there is no site in the folder.
+        MalformedFileError: ``site.yaml`` cannot be read; the message names the line.
+        ConflictError: others may read the key, or the store is of a newer program.
+    """
+    place = SiteFolder(folder.absolute())
+    place.require()
+    settings_file = SettingsFile(place.settings)
+    settings = settings_file.current()
+    signer = read_key(place)
+    runners = runners or standard_runners(
+        place.work / "runners", clock=clock, allow_bare=settings.allow_bare
+    )
+    store = Store(place.store, COMPONENTS)
+    client = client or ServerClient(settings.server, SiteCredential(signer, clock))
+    outputs_ = Outputs(store, clock)
+    ledger_ = Ledger(store, clock)
+    jobs_ = Jobs(store, clock)
+    datasets_ = Datasets(store, place.datasets, clock)
+    records_ = Records(client, store)
+    assets = Assets(
+        place.assets,
+        fetcher=fetcher,
+        allow_local=allow_local,
+        reserve_bytes=settings.disk_reserve_bytes,
+    )
+    steps = Steps(
+        runners,
+        assets,
+        place.work / "steps",
+        runner_name=None if settings.runner == "auto" else settings.runner,
+        reserve_bytes=settings.disk_reserve_bytes,
+    )
+    fingerprints = FingerprintCache(place.root / "fingerprints.db", clock)
+    planner = Planner(records_, datasets_)
+    gate = Gate(client, signer, ledger_, outputs_, site_id=settings.site_id, clock=clock)
+    return Site(
+        folder=place,
+        clock=clock,
+        log=log or site_log(),
+        signer=signer,
+        store=store,
+        client=client,
+        jobs=jobs_,
+        outputs=outputs_,
+        ledger=ledger_,
+        datasets=datasets_,
+        records=records_,
+        assets=assets,
+        runners=runners,
+        steps=steps,
+        fingerprints=fingerprints,
+        planner=planner,
+        evaluation=Evaluation(place, outputs_, steps, fingerprints),
+        gate=gate,
+        review=Review(store, jobs_, planner, gate, client, clock),
+        link=Link(store, clock),
+        _settings=settings_file,
+        _verifier=GrantVerifier(
+            PublicKey.from_text(settings.server_public_key),
+            settings.site_id,
+            signer.key_id,
+            clock,
+        ),
+        _rng=rng or random.Random(),  # noqa: S311  (jitter)
+        _at=at or _pass,
+    )
+
+
+def _pass(_: str) -> None:
+    """A point like any other."""

@@ -1,0 +1,157 @@
+"""How a site comes in: a folder, a key, and an invitation that is taken up with proof of the key.
+
+Every part can be repeated. Killed after the server took the invitation, the next attempt finds that
+the server knows its key and goes on; killed before, it uses the same key again.
+"""
+
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+from medperf.client.api import ServerClient
+from medperf.client.transport import SiteCredential
+from medperf.domain.clock import Clock, system_clock
+from medperf.domain.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvitationError,
+    UnauthenticatedError,
+)
+from medperf.domain.people import Enrollment, ServerInfo, Site
+from medperf.provenance.keys import PrivateKey, PublicKey
+from medperf.site.folder import SiteFolder
+from medperf.site.settings import Settings, read_settings, write_settings
+
+Connect = Callable[[str, SiteCredential | None], ServerClient]
+
+
+def enroll(
+    folder: Path,
+    *,
+    server: str,
+    invitation: str,
+    name: str,
+    clock: Clock = system_clock,
+    connect: Connect = ServerClient,
+) -> Settings:
+    """Make a site in ``folder`` and enroll it; answers the settings that were written.
+
+    Doing it again with the same server and name answers what is there.
+
+    Args:
+        folder: made when missing; only its owner may enter it.
+        server: the server's address.
+        invitation: the one-time token.
+        name: what the site is called.
+        clock: the time.
+        connect: how a client is made from an address and a credential.
+
+    Raises:
+        ConflictError: another site lives in the folder, or the folder is not ours.
+        InvitationError: the invitation is unknown, used by somebody else, or expired.
+        UnavailableError: the server is away.
+    """
+    place = SiteFolder(folder.absolute())
+    address = server.rstrip("/")
+    if place.settings.exists():
+        return _same_site(place, address, name)
+    place.create()
+    signer = _own_key(place)
+    anybody, site = connect(address, None), connect(address, SiteCredential(signer, clock))
+    try:
+        info = anybody.info()
+        _require_key(info)
+        enrolled = _take_up(anybody, site, signer, invitation, name)
+    finally:
+        anybody.close()
+        site.close()
+    settings = Settings(
+        name=enrolled.name,
+        server=address,
+        server_public_key=info.public_key,
+        site_id=enrolled.id,
+    )
+    write_settings(place.settings, settings)
+    return settings
+
+
+def read_key(place: SiteFolder) -> PrivateKey:
+    """The site's key.
+
+    Raises:
+        ConflictError: others may read the file.
+        InvalidRequestError: it is missing.
+    """
+    try:
+        mode = place.key.stat().st_mode
+        if mode & 0o077:
+            raise ConflictError(
+                f"others may read {place.key}",
+                hint=f"Run 'chmod 600 {place.key}'; if others could have, enroll with a new key.",
+            )
+        return PrivateKey.from_pem(place.key.read_bytes())
+    except FileNotFoundError:
+        raise InvalidRequestError(
+            f"the site's key is missing: {place.key}", hint="Restore it from your backup."
+        ) from None
+
+
+def _same_site(place: SiteFolder, server: str, name: str) -> Settings:
+    settings = read_settings(place.settings)
+    if (settings.server.rstrip("/"), settings.name) == (server, name):
+        return settings
+    raise ConflictError(
+        f"{place.root} is the folder of site {settings.name!r} at {settings.server}",
+        hint="Choose another --folder for another site.",
+    )
+
+
+def _own_key(place: SiteFolder) -> PrivateKey:
+    if place.key.exists():
+        return read_key(place)
+    key = PrivateKey.generate()
+    # Whole before it has its name: a killed attempt must not leave half a key.
+    partial = place.key.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key.to_pem())
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(place.key)
+    return key
+
+
+def _take_up(
+    anybody: ServerClient, site: ServerClient, signer: PrivateKey, invitation: str, name: str
+) -> Site:
+    proof = b64encode(signer.sign(f"medperf-enroll:{invitation}".encode())).decode()
+    form = Enrollment(token=invitation, name=name, public_key=signer.public.to_text(), proof=proof)
+    try:
+        return anybody.sites.enroll(form)
+    except (InvitationError, ConflictError):
+        known = _known(site)
+        if known is None:
+            raise
+        if known.name != name:
+            raise ConflictError(
+                f"this key is enrolled as site {known.name!r}",
+                hint=f"Run it again with --name {known.name!r}.",
+            ) from None
+        return known
+
+
+def _known(site: ServerClient) -> Site | None:
+    """Who the server takes this key for, if it knows it."""
+    try:
+        return site.me().site
+    except (UnauthenticatedError, ForbiddenError):
+        return None
+
+
+def _require_key(info: ServerInfo) -> None:
+    key = PublicKey.from_text(info.public_key)
+    if key.key_id != info.key_id:
+        raise InvalidRequestError(f"the server calls its key {info.key_id}, it is {key.key_id}")

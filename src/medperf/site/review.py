@@ -1,0 +1,197 @@
+"""What waits for a person, and what the person says.
+
+A person decides about exactly what they were shown: an item has a digest, and deciding about
+something that changed meanwhile, or was decided already, is an error.
+"""
+
+import getpass
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from medperf.client.api import ServerClient
+from medperf.domain.clock import Clock
+from medperf.domain.errors import ConflictError, TransitionError
+from medperf.provenance.canonical import digest_of
+from medperf.site.gate import Gate
+from medperf.site.plans import Planner
+from medperf.site.store.connection import Store
+from medperf.site.store.jobs import RETRIED, Decision, Failure, Job, Jobs
+
+RUN, RELEASE = "run", "release"
+_QUESTIONS = {"waiting_to_run": RUN, "waiting_to_release": RELEASE}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who decides at the site, as they say or as the operating system says."""
+
+    name: str
+    role: str = "output checker"
+
+    @classmethod
+    def here(cls, name: str | None = None, role: str | None = None) -> "Person":
+        """The named person, or the user this program runs as."""
+        try:
+            named = name or getpass.getuser()
+        except (OSError, KeyError):  # a user number without a name
+            named = "unknown"
+        return cls(named, role or "output checker")
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One question to a person.
+
+    Attributes:
+        number: the job's.
+        question: ``run`` (may this model run here?) or ``release`` (may this result leave?).
+        digest: names what is shown; hand it back with the decision.
+        document: for a release, the exact document that would leave.
+        statement: for a release, everything that leaves around the document; for a run, what would
+            run on what, by digest.
+    """
+
+    number: int
+    question: str
+    benchmark: str
+    model: str
+    dataset: str
+    since: datetime
+    digest: str
+    document: dict[str, Any] | None
+    statement: dict[str, Any]
+
+
+class Review:
+    """The questions of one site and their answers."""
+
+    def __init__(
+        self,
+        store: Store,
+        jobs: Jobs,
+        planner: Planner,
+        gate: Gate,
+        client: ServerClient,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._planner = planner
+        self._gate = gate
+        self._client = client
+        self._clock = clock
+
+    def inbox(self) -> list[InboxItem]:
+        """Everything that waits for a person, oldest first."""
+        waiting = self._jobs.in_states(*_QUESTIONS)
+        return [self._item(job) for job in sorted(waiting, key=lambda job: job.changed_at)]
+
+    def item(self, number: int) -> InboxItem:
+        """The question about one job.
+
+        Raises:
+            ConflictError: the job waits for nobody.
+        """
+        job = self._jobs.get(number)
+        if job.state not in _QUESTIONS:
+            raise ConflictError(
+                f"job {number} waits for nobody, it is {job.state}",
+                hint="'medperf site inbox' lists what waits for a person.",
+            )
+        return self._item(job)
+
+    def approve(
+        self, number: int, person: Person, *, reason: str = "", digest: str | None = None
+    ) -> str:
+        """Say yes; answers the job's new state.
+
+        Args:
+            number: the job's.
+            person: who says so.
+            reason: why; it stays at the site.
+            digest: the digest of the item that the person was shown.
+
+        Raises:
+            ConflictError: the item is not waiting, or is another one than was shown.
+        """
+        return self._decide(number, "approve", person, reason, digest)
+
+    def reject(
+        self, number: int, person: Person, *, reason: str = "", digest: str | None = None
+    ) -> str:
+        """Say no; answers the job's new state. The server hears only that nothing will come.
+
+        Raises:
+            ConflictError: as `approve`.
+        """
+        return self._decide(number, "reject", person, reason, digest)
+
+    def retry(self, number: int, person: Person, *, reason: str = "") -> str:
+        """Have a failed, withheld or rejected job start again; answers its new state.
+
+        Raises:
+            TransitionError: the job is in another state.
+            UnavailableError: the server must hear of it and is away.
+        """
+        job = self._jobs.get(number)
+        if job.state not in {"failed", "withheld", "rejected"}:
+            raise TransitionError(f"job {number} is {job.state}; nothing failed")
+        if job.execution_id is not None:
+            if job.failure_owed:
+                self._gate.report_failure(job)
+            if self._client.executions.get(job.execution_id).state == "failed":
+                self._client.executions.act(job.execution_id, "retry")
+        return self._jobs.transition(
+            number, "retry", actor=_actor(person), reason=reason, failure_owed=0, **RETRIED
+        )
+
+    def _item(self, job: Job) -> InboxItem:
+        plan = self._planner.plan(*job.pair)
+        question = _QUESTIONS[job.state]
+        if question == RELEASE:
+            leaving = self._gate.show(job, plan)
+            document, digest, statement = leaving.document, leaving.digest, leaving.statement
+        else:
+            document = None
+            statement = plan.inputs.model_dump(mode="json")
+            digest = digest_of(statement)
+        return InboxItem(
+            number=job.number,
+            question=question,
+            benchmark=plan.benchmark.name,
+            model=plan.model.name,
+            dataset=plan.dataset.name,
+            since=job.changed_at,
+            digest=digest,
+            document=document,
+            statement=statement,
+        )
+
+    def _decide(
+        self, number: int, action: str, person: Person, reason: str, digest: str | None
+    ) -> str:
+        shown = self.item(number)
+        if digest is not None and digest != shown.digest:
+            raise ConflictError(
+                f"job {number} is not what was shown any more: that was {digest},"
+                f" now it is {shown.digest}",
+                hint="Look at it again with 'medperf site inbox' and decide then.",
+            )
+        answer = "approved" if action == "approve" else "rejected"
+        decision = Decision(shown.question, answer, person.name, person.role, self._clock(), reason)
+        remembered: dict[str, Any] = {f"{shown.question}_decision": decision}
+        if (shown.question, action) == (RELEASE, "reject"):
+            remembered["failure"] = Failure("withheld", RELEASE, f"rejected by {person.name}", {})
+            remembered["failure_owed"] = 1
+        with self._store.transaction(durable=True):
+            # Both tables of acts have 'approve' twice: make sure it is still the same question.
+            if _QUESTIONS.get(self._jobs.get(number).state) != shown.question:
+                raise ConflictError(f"somebody decided about job {number} in the meantime")
+            return self._jobs.transition(
+                number, action, actor=_actor(person), reason=reason, **remembered
+            )
+
+
+def _actor(person: Person) -> str:
+    return f"{person.name} ({person.role})"
