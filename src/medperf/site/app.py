@@ -223,7 +223,7 @@ def open_site(
     assets = Assets(
         place.assets,
         fetcher=fetcher,
-        allow_local=allow_local,
+        allow_local=allow_local or settings.allow_local,
         reserve_bytes=settings.disk_reserve_bytes,
     )
     steps = Steps(
