@@ -82,10 +82,7 @@ def build(
         base = _base_layer(debs)
         layers = [base]
         if requirements is not None:
-            _install(requirements, work / "target", _python_version(base[0]))
-            layers.append(
-                _layer(work / "pip", lambda tar: _add_tree(tar, work / "target", PACKAGES_FOLDER))
-            )
+            layers.append(_packages_layer(debs, requirements, base, work / "target"))
         if add:
             layers.append(_layer(work / "added", lambda tar: _add_all(tar, add)))
         variables = {
@@ -168,7 +165,11 @@ def _download(folder: Path) -> list[Path]:
     missing = [name for name, prefix in names.items() if not list(folder.glob(prefix + "*.deb"))]
     if missing:
         wanted = [f"{name}={versions[name]}" for name in missing]
-        subprocess.run(["apt-get", "download", "-qq", *wanted], cwd=folder, check=True)
+        subprocess.run(
+            ["apt-get", "-oAPT::Sandbox::User=root", "-qq", "download", *wanted],
+            cwd=folder,
+            check=True,
+        )
     return [next(iter(folder.glob(prefix + "*.deb"))) for prefix in sorted(names.values())]
 
 
@@ -264,6 +265,22 @@ def _decompress(name: str, body: bytes) -> bytes:
 
 
 # --- Python packages and added files ---
+
+
+def _packages_layer(
+    folder: Path, requirements: Path, base: tuple[Path, str], target: Path
+) -> tuple[Path, str]:
+    """The layer with Python packages, made once per base and requirements, kept like the base."""
+    key = hashlib.sha256(base[1].encode() + requirements.read_bytes()).hexdigest()[:16]
+    path = folder / f"packages-{key}.tar"
+    if not path.exists():
+        _install(requirements, target, _python_version(base[0]))
+        partial, _ = _layer(
+            path.with_suffix(f".{os.getpid()}"),
+            lambda tar: _add_tree(tar, target, PACKAGES_FOLDER),
+        )
+        partial.replace(path)
+    return path, _digest(path)
 
 
 def _python_version(layer: Path) -> str:

@@ -20,6 +20,7 @@ from examples.breast_cancer.build import BenchmarkFiles, ComponentFiles, build
 from examples.breast_cancer.stage import CommandFailedError, Stage
 
 FOLDER = Path(".demo")
+LAYERS = Path("build/image-layers")
 BENCHMARK = "Malignant breast mass"
 ADMIN, COMMITTEE = "admin", "committee"
 REFERENCE = "logistic-regression"
@@ -73,7 +74,7 @@ def _play(stage: Stage, console: Console, runner: str, *, serve: bool) -> None:
 
     chapter("Real patients, raw exports, trained models")
     files = build(stage.folder / "build")
-    pack = components.packer(runner, stage.folder / "images")
+    pack = components.packer(runner, stage.folder / "images", LAYERS)
     console.print(
         f"  569 patients: {', '.join(f'{n} in {h}' for h, n in files.n_patients.items())}, "
         "the rest with the vendors. Each hospital exports in its own way."
