@@ -176,3 +176,8 @@ def make_machine(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> M
         },
     )
     return Machine(kind, runner, tmp_path, source, config)
+
+
+def run_as_agent(kind: str, folder: Path, image: Image, step: Step, log: Path) -> None:
+    """What an agent does, in a process that a test can kill."""
+    make_runner(kind, folder).run(image, step, log)

@@ -65,9 +65,9 @@ PROGRAMS = {
     ),
     "hang": ("import time; time.sleep(600)", _hang),
     "flood": (
-        "import os\n"
+        ("import os\n"
         "with open(os.environ['MEDPERF_OUTPUT_PATH'] + '/big', 'wb') as file:\n"
-        "    for _ in range(30): file.write(bytes(1 << 20))",
+        "    for _ in range(30): file.write(bytes(1 << 20))"),
         _flood,
     ),
     "link": (
