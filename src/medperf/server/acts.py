@@ -30,12 +30,19 @@ def find_act(table: Lifecycle, state: str, action: str, sides: Collection[Side])
 
 
 def perform(
-    call: Call, lifecycle: Lifecycle, table: Table, thing: Wire, act: Transition, **values: Any
+    call: Call,
+    lifecycle: Lifecycle,
+    table: Table,
+    thing: Wire,
+    act: Transition,
+    *,
+    why: str = "",
+    **values: Any,
 ) -> None:
-    """Write the new state and its audit event."""
+    """Write the new state and its audit event, which says why."""
     change(call, table, thing["id"], state=act.target, **values)
-    reason = {"reason": values["reason"]} if values.get("reason") else {}
-    record(call, f"{lifecycle.noun}.{act.action}", f"{lifecycle.noun}:{thing['id']}", **reason)
+    details = {"reason": why} if why else {}
+    record(call, f"{lifecycle.noun}.{act.action}", f"{lifecycle.noun}:{thing['id']}", **details)
 
 
 def sides_of_owner(call: Call, thing: Wire) -> set[Side]:

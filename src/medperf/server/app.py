@@ -1,10 +1,15 @@
 """The server's program: everything is built here, and nothing is built elsewhere."""
 
-import logging
+import asyncio
 import secrets
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+from typing import Any
 
+import structlog
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,25 +18,46 @@ from starlette.responses import Response
 
 from medperf import __version__
 from medperf.domain.clock import Clock, system_clock
-from medperf.domain.errors import (
-    InvalidRequestError,
-    MedPerfError,
-    NotFoundError,
-)
+from medperf.domain.errors import InvalidRequestError, MedPerfError, NotFoundError
 from medperf.provenance.keys import Signer
+from medperf.server import health
+from medperf.server.ai_models.routes import routes as model_routes
+from medperf.server.associations.routes import routes as association_routes
 from medperf.server.audit.routes import routes as audit_routes
+from medperf.server.benchmarks.routes import routes as benchmark_routes
 from medperf.server.call import Identity
+from medperf.server.containers.routes import routes as container_routes
+from medperf.server.datasets.routes import routes as dataset_routes
 from medperf.server.db.session import THREADS, Database
+from medperf.server.executions import work_route
+from medperf.server.executions.routes import routes as execution_routes
+from medperf.server.executions.waiting import Waiters, watch
+from medperf.server.metrics import Metrics
+from medperf.server.middleware import LimitedBody, Observed
 from medperf.server.people.routes import routes as people_routes
 from medperf.server.problems import problem
-from medperf.server.routing import Program, Routes
+from medperf.server.program import Program
+from medperf.server.results.routes import routes as result_routes
 from medperf.server.settings import ServerSettings
 from medperf.server.sites.routes import routes as site_routes
 
 BASE = "/api/v1"
-NOUNS: tuple[Routes, ...] = (people_routes, site_routes, audit_routes)
+ROUTERS = (
+    health.about,
+    people_routes.router,
+    site_routes.router,
+    container_routes.router,
+    model_routes.router,
+    benchmark_routes.router,
+    dataset_routes.router,
+    association_routes.router,
+    work_route.router,
+    execution_routes.router,
+    result_routes.router,
+    audit_routes.router,
+)
 
-_LOGGER = logging.getLogger(__name__)
+_LOG = structlog.get_logger()
 
 
 def new_secret() -> str:
@@ -48,18 +74,10 @@ def build_app(
     database: Database | None = None,
 ) -> FastAPI:
     """Build the server of these settings, which signs with this key."""
+    identity = Identity(settings.name, signer, new_secret, settings.grant_valid)
     program = Program(
-        database or Database(settings.database_url),
-        Identity(settings.name, signer, new_secret),
-        clock,
-        CapacityLimiter(THREADS),
+        database or Database(settings.database_url), identity, clock, CapacityLimiter(THREADS)
     )
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        program.database.close()
-
     app = FastAPI(
         title="MedPerf server",
         version=__version__,
@@ -67,16 +85,57 @@ def build_app(
         openapi_url=f"{BASE}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=_lifespan,
+        separate_input_output_schemas=False,
     )
     app.state.program = program
-    for noun in NOUNS:
-        app.include_router(noun.router, prefix=BASE)
+    app.state.waiters = Waiters()
+    app.state.metrics = Metrics()
+    for router in ROUTERS:
+        app.include_router(router, prefix=BASE)
+    app.include_router(health.root)
     app.add_exception_handler(MedPerfError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
+    app.add_middleware(LimitedBody, largest_bytes=settings.largest_body_bytes)
+    app.add_middleware(Observed, metrics=app.state.metrics)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    program: Program = app.state.program
+    waiters: Waiters = app.state.waiters
+    watching = asyncio.create_task(watch(program, waiters))
+    _answer_waiters_on_signals(waiters)
+    _LOG.info("process_started", version=__version__)
+    try:
+        yield
+    finally:
+        waiters.close()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        program.database.close()
+        _LOG.info("process_stopped")
+
+
+def _answer_waiters_on_signals(waiters: Waiters) -> None:
+    # Whoever runs the app waits for open requests when told to stop; those that only wait for work
+    # are answered at once instead.
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        former: Any = signal.getsignal(number)
+
+        def handle(signum: int, frame: FrameType | None, former: Any = former) -> None:
+            loop.call_soon_threadsafe(waiters.close)
+            if callable(former):
+                former(signum, frame)
+
+        signal.signal(number, handle)
 
 
 async def _known(_request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -51,6 +51,7 @@ class Identity:
     signer: Signer
     new_secret: Callable[[], str]
     """A new text of 256 random bits."""
+    grant_valid: timedelta
 
 
 @dataclass(frozen=True, slots=True)

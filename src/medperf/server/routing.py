@@ -5,51 +5,28 @@ transaction begins and ends: the commit is done before the first byte of the ans
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Request
 from pydantic_core import to_json
-from sqlalchemy import Connection
 from starlette.responses import Response
 
-from medperf.domain.clock import Clock
-from medperf.domain.wire import Page, Record
-from medperf.server.call import Call, Caller, Identity, Wire
+from medperf.domain.lifecycle import Lifecycle
+from medperf.domain.wire import Page, Reason, Record
+from medperf.server.call import Call, Wire
 from medperf.server.db.queries import LARGEST_ID, View
-from medperf.server.db.session import Database
 from medperf.server.idempotency import earlier_answer, keep_answer
-from medperf.server.identity import Ticket, identify
+from medperf.server.identity import Ticket
+from medperf.server.program import Program
 
 Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 """The number of a thing, in a path."""
 
 _JSON = "application/json"
-_NOBODY = Caller()
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What every route of a running server stands on."""
-
-    database: Database
-    identity: Identity
-    clock: Clock
-    threads: CapacityLimiter
-
-    def call(self, connection: Connection, ticket: Ticket, *, is_open: bool = False) -> Call:
-        """Recognize the caller."""
-        now: datetime = self.clock()
-        caller = _NOBODY if is_open else identify(connection, ticket, now)
-        return Call(connection, caller, now, self.identity)
-
-    async def in_thread(self, work: Callable[[], Any]) -> Any:
-        """Do blocking work beside the event loop, as many at once as there are connections."""
-        return await to_thread.run_sync(work, limiter=self.threads)
+_NO_REASON = Reason()
 
 
 class Routes:
@@ -130,6 +107,35 @@ class Routes:
             return function
 
         return decorate
+
+    def lifecycle(
+        self,
+        path: str,
+        record: type[Record],
+        table: Lifecycle,
+        act: Callable[[Call, int, str, str], Wire],
+        *,
+        besides: Collection[str] = (),
+    ) -> None:
+        """A POST for each act of a table, but for those that have a route of their own."""
+        for action in table.actions:
+            if action not in besides:
+                self._act(f"{path}/{{number}}/{action}", record, table.noun, action, act)
+
+    def _act(
+        self,
+        path: str,
+        record: type[Record],
+        noun: str,
+        action: str,
+        act: Callable[[Call, int, str, str], Wire],
+    ) -> None:
+        def perform(call: Call, number: Number, form: Reason = _NO_REASON) -> Wire:
+            return act(call, number, action, form.reason)
+
+        perform.__name__ = f"{action}_{noun}".replace(" ", "_")
+        perform.__doc__ = f"The act {action!r} of the lifecycle of a {noun}."
+        self.write(path, record)(perform)
 
     def _add(
         self,

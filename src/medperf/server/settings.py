@@ -1,5 +1,6 @@
 """A server's folder: settings, the key that signs grants, and (with SQLite) the data."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +34,11 @@ class ServerSettings(BaseModel):
     public_url: str | None = None
     grant_hours: float = Field(default=24, gt=0, le=24 * 90)
     largest_body_bytes: int = Field(default=16 * 2**20, ge=2**16)
+
+    @property
+    def grant_valid(self) -> timedelta:
+        """How long a grant can be used."""
+        return timedelta(hours=self.grant_hours)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

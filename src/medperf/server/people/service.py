@@ -81,9 +81,7 @@ def revoke_invitation(call: Call, number: int, reason: str) -> Wire:
     invitation = INVITATIONS.one(call.connection, call.caller, number)
     sides = {Side.ADMIN} if call.caller.is_admin else set()
     act = find_act(lifecycle.INVITATION, invitation["state"], "revoke", sides)
-    perform(call, lifecycle.INVITATION, invitations, invitation, act)
-    if reason:
-        record(call, "invitation.reason", f"invitation:{number}", reason=reason)
+    perform(call, lifecycle.INVITATION, invitations, invitation, act, why=reason)
     return INVITATIONS.one(call.connection, call.caller, number)
 
 

@@ -1,0 +1,24 @@
+"""``/associations``."""
+
+from medperf.domain import lifecycle
+from medperf.domain.associations import Association, AssociationForm
+from medperf.server.associations import service
+from medperf.server.associations.queries import ASSOCIATIONS
+from medperf.server.call import Call, Wire
+from medperf.server.routing import Number, Routes
+
+routes = Routes("associations")
+routes.pages("/associations", ASSOCIATIONS, Association)
+routes.lifecycle("/associations", Association, lifecycle.ASSOCIATION, service.act)
+
+
+@routes.read("/associations/{number}", Association)
+def get_association(call: Call, number: Number) -> Wire:
+    """Look up one association."""
+    return service.get(call, number)
+
+
+@routes.write("/associations", Association, status=201)
+def request_association(call: Call, form: AssociationForm) -> Wire:
+    """Ask that a dataset or a model takes part; the other side decides."""
+    return service.request(call, form)

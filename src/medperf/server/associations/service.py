@@ -1,0 +1,228 @@
+"""Who takes part in a benchmark: either side asks, the other decides, nobody decides alone."""
+
+from medperf.domain import lifecycle
+from medperf.domain.associations import AssociationForm, AssociationKind
+from medperf.domain.benchmarks import AutoApproval
+from medperf.domain.errors import (
+    DuplicateError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotOperationalError,
+    OwnApprovalError,
+)
+from medperf.domain.lifecycle import Side
+from medperf.policy.disclosure import check_values
+from medperf.server.acts import find_act, perform
+from medperf.server.ai_models.queries import MODELS
+from medperf.server.associations.queries import ASSOCIATIONS, sides_of
+from medperf.server.benchmarks.queries import BENCHMARKS
+from medperf.server.benchmarks.service import refresh_completeness
+from medperf.server.call import SERVER, Call, Wire
+from medperf.server.datasets.queries import DATASETS
+from medperf.server.db.queries import row
+from medperf.server.db.tables import associations
+from medperf.server.db.writing import add
+from medperf.server.executions.revoking import (
+    announce_to_benchmark,
+    announce_to_site,
+    revoke_for_association,
+)
+from medperf.server.registering import registered
+
+_BENCHMARK, _SUBJECT = "benchmark", "subject"
+_DECISIONS = {"approve", "reject"}
+
+
+def get(call: Call, number: int) -> Wire:
+    """One association."""
+    return ASSOCIATIONS.one(call.connection, call.caller, number)
+
+
+def request(call: Call, form: AssociationForm) -> Wire:
+    """Ask that a dataset or a model takes part.
+
+    Raises:
+        NotOperationalError: if the benchmark is not approved, or the subject not operational, now.
+        ForbiddenError: if the caller speaks for neither side.
+        DuplicateError: if this was asked already and not ended.
+    """
+    benchmark = BENCHMARKS.one(call.connection, call.caller, form.benchmark_id)
+    subject = _subject(call, form)
+    _require_ready(form, benchmark, subject)
+    sides = _sides(call, benchmark["organization_id"], subject)
+    if not sides:
+        raise ForbiddenError("only one of the two sides may ask for an association")
+    asking = _SUBJECT if _SUBJECT in sides else _BENCHMARK
+    if form.priority and _BENCHMARK not in sides:
+        raise ForbiddenError("the priority is the benchmark owner's to give")
+    found = check_values(form.compatibility)
+    if found:
+        raise InvalidRequestError(f"compatibility: {found[0].path}: {found[0].message}")
+    _require_new(call, form)
+    number = add(
+        call,
+        associations,
+        benchmark_id=form.benchmark_id,
+        kind=form.kind.value,
+        dataset_id=form.dataset_id,
+        model_id=form.model_id,
+        state=lifecycle.ASSOCIATION.initial,
+        requested_by=call.caller.actor,
+        requested_by_organization_id=call.caller.organization_id,
+        requested_side=asking,
+        compatibility=form.compatibility or None,
+        priority=form.priority,
+        created_at=call.now,
+    )
+    registered(call, "association", number)
+    if asking == _SUBJECT and _is_welcome(form.kind, benchmark, subject):
+        _approve_by_settings(call, number)
+    return get(call, number)
+
+
+def act(call: Call, number: int, action: str, reason: str) -> Wire:
+    """Approve, reject or withdraw.
+
+    Raises:
+        OwnApprovalError: if the caller asked for it, or speaks only for the side that asked.
+    """
+    get(call, number)
+    thing = sides_of(call.connection, number)
+    sides = _lifecycle_sides(call, thing)
+    if action in _DECISIONS and Side.EITHER in sides:
+        _require_other_side(call, thing, sides)
+    found = find_act(lifecycle.ASSOCIATION, thing["state"], action, sides)
+    if found.target == "approved":
+        _require_still_ready(thing)
+    perform(
+        call,
+        lifecycle.ASSOCIATION,
+        associations,
+        thing,
+        found,
+        why=reason,
+        reason=reason,
+        decided_by=call.caller.actor,
+        decided_at=call.now,
+    )
+    _follow(call, thing, found.target)
+    return get(call, number)
+
+
+def _subject(call: Call, form: AssociationForm) -> Wire:
+    if form.kind is AssociationKind.DATASET:
+        return DATASETS.one(call.connection, call.caller, form.dataset_id or 0)
+    return MODELS.one(call.connection, call.caller, form.model_id or 0)
+
+
+def _require_ready(form: AssociationForm, benchmark: Wire, subject: Wire) -> None:
+    if benchmark["state"] != "approved":
+        raise NotOperationalError(f"benchmark {benchmark['id']} is {benchmark['state']}")
+    if subject["state"] != "operation":
+        raise NotOperationalError(f"{form.kind} {subject['id']} is in {subject['state']}")
+    if (
+        form.kind is AssociationKind.DATASET
+        and subject["preparator_id"] != benchmark["preparator_id"]
+    ):
+        raise InvalidRequestError(
+            f"dataset {subject['id']} was prepared by container {subject['preparator_id']},"
+            f" the benchmark's preparator is {benchmark['preparator_id']}"
+        )
+
+
+def _sides(call: Call, benchmark_organization_id: int, subject: Wire) -> set[str]:
+    caller, sides = call.caller, set()
+    if caller.user_id is not None:
+        if caller.organization_id == benchmark_organization_id:
+            sides.add(_BENCHMARK)
+        if caller.organization_id == subject["organization_id"]:
+            sides.add(_SUBJECT)
+    elif caller.site_id is not None and caller.site_id == subject.get("site_id"):
+        sides.add(_SUBJECT)
+    return sides
+
+
+def _require_new(call: Call, form: AssociationForm) -> None:
+    of_subject = (
+        associations.c.dataset_id == form.dataset_id
+        if form.kind is AssociationKind.DATASET
+        else associations.c.model_id == form.model_id
+    )
+    known = row(
+        call.connection,
+        associations,
+        associations.c.benchmark_id == form.benchmark_id,
+        of_subject,
+        associations.c.state.in_(("pending", "approved")),
+    )
+    if known is not None:
+        raise DuplicateError(f"association {known['id']} is {known['state']} already")
+
+
+def _is_welcome(kind: AssociationKind, benchmark: Wire, subject: Wire) -> bool:
+    rule = AutoApproval.model_validate(benchmark[f"{kind.value}_auto_approval"])
+    listed = subject["organization_id"] in rule.organization_ids
+    return rule.mode == "always" or (rule.mode == "allow_list" and listed)
+
+
+def _approve_by_settings(call: Call, number: int) -> None:
+    thing = sides_of(call.connection, number)
+    found = find_act(lifecycle.ASSOCIATION, thing["state"], "approve", {Side.COUNTERPART})
+    reason = "the benchmark's settings approve this"
+    perform(
+        call,
+        lifecycle.ASSOCIATION,
+        associations,
+        thing,
+        found,
+        why=reason,
+        reason=reason,
+        decided_by=SERVER,
+        decided_at=call.now,
+    )
+    _follow(call, thing, found.target)
+
+
+def _lifecycle_sides(call: Call, thing: Wire) -> set[Side]:
+    subject = {
+        "organization_id": thing["dataset_organization_id"] or thing["model_organization_id"],
+        "site_id": thing["site_id"],
+    }
+    named = _sides(call, thing["benchmark_organization_id"], subject)
+    other = _SUBJECT if thing["requested_side"] == _BENCHMARK else _BENCHMARK
+    sides = {Side.EITHER} if named else set()
+    if other in named:
+        sides.add(Side.COUNTERPART)
+    return sides
+
+
+def _require_other_side(call: Call, thing: Wire, sides: set[Side]) -> None:
+    if call.caller.actor == thing["requested_by"]:
+        raise OwnApprovalError("you asked for this association, somebody else decides")
+    if Side.COUNTERPART not in sides:
+        raise OwnApprovalError(
+            "your side asked for this association, the other side decides"
+        )
+
+
+def _require_still_ready(thing: Wire) -> None:
+    if thing["benchmark_state"] != "approved":
+        raise NotOperationalError(
+            f"benchmark {thing['benchmark_id']} is {thing['benchmark_state']}"
+        )
+    state = thing["dataset_state"] or thing["model_state"]
+    if state != "operation":
+        raise NotOperationalError(f"the {thing['kind']} of this association is in {state}")
+
+
+def _follow(call: Call, thing: Wire, state: str) -> None:
+    benchmark_id = thing["benchmark_id"]
+    if state == "approved":
+        if thing["site_id"] is not None:
+            announce_to_site(call, thing["site_id"])
+        else:
+            announce_to_benchmark(call, benchmark_id)
+    elif state == "withdrawn":
+        revoke_for_association(call, benchmark_id, thing["dataset_id"], thing["model_id"])
+    if "approved" in {state, thing["state"]}:
+        refresh_completeness(call, benchmark_id)

@@ -1,0 +1,72 @@
+"""``/healthz``, ``/readyz``, ``/metrics`` for the operator, and ``/api/v1/server`` for anybody."""
+
+from functools import partial
+
+from fastapi import APIRouter, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from medperf import __version__
+from medperf.domain.errors import UnavailableError
+from medperf.domain.identifiers import format_time
+from medperf.domain.people import ServerInfo
+from medperf.server.db.migrate import is_current
+from medperf.server.executions.queries import count_by_state
+from medperf.server.metrics import CONTENT_TYPE
+from medperf.server.program import Program
+
+root = APIRouter(tags=["operation"])
+about = APIRouter(tags=["operation"])
+
+
+@root.get("/healthz", name="healthz")
+async def healthz() -> Response:
+    """This process is alive."""
+    return Response("ok\n", media_type="text/plain")
+
+
+@root.get("/readyz", name="readyz")
+async def readyz(request: Request) -> Response:
+    """The database answers and has the schema of this version."""
+    program: Program = request.app.state.program
+    if not await program.in_thread(partial(is_current, program.database)):
+        raise UnavailableError(
+            "the database has another schema than this version needs",
+            hint="Start the server once with 'medperf server start', which migrates it.",
+        )
+    return Response("ready\n", media_type="text/plain")
+
+
+@root.get("/metrics", name="metrics")
+async def metrics(request: Request) -> Response:
+    """Numbers in Prometheus' text format."""
+    state = request.app.state
+    state.metrics.set_waiting(len(state.waiters))
+    content = await state.program.in_thread(
+        partial(state.metrics.exposition, partial(_executions, state.program))
+    )
+    return Response(content, media_type=CONTENT_TYPE)
+
+
+@about.get("/server", name="get_server", response_model=ServerInfo)
+async def get_server(request: Request) -> Response:
+    """Who this server is, and the key that its grants verify with."""
+    program: Program = request.app.state.program
+    signer = program.identity.signer
+    return Response(
+        to_json(
+            {
+                "name": program.identity.name,
+                "version": __version__,
+                "public_key": signer.public.to_text(),
+                "key_id": signer.key_id,
+                "time": format_time(program.clock()),
+            }
+        ),
+        media_type="application/json",
+    )
+
+
+def _executions(program: Program) -> dict[str, int]:
+    with program.database.reading() as connection:
+        return count_by_state(connection)

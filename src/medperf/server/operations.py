@@ -1,0 +1,177 @@
+"""What an operator does with a server's folder: init, start, let the first admin in."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from medperf.domain.clock import Clock, system_clock
+from medperf.domain.errors import ConflictError, EmptyInputError
+from medperf.domain.people import InvitationForm, InvitationKind, IssuedInvitation
+from medperf.provenance.keys import PrivateKey
+from medperf.server.app import build_app, new_secret
+from medperf.server.call import SERVER, Call, Caller, Identity
+from medperf.server.db.migrate import upgrade
+from medperf.server.db.queries import row
+from medperf.server.db.session import Database
+from medperf.server.db.tables import organizations
+from medperf.server.db.writing import add, record
+from medperf.server.logs import configure_logs
+from medperf.server.metrics import MULTIPROCESS_VARIABLE
+from medperf.server.people.queries import INVITATIONS
+from medperf.server.people.service import issue_invitation
+from medperf.server.settings import ADDRESS_FILE, DATABASE_FILE, KEY_FILE, ServerSettings
+
+FOLDER_VARIABLE = "MEDPERF_SERVER"
+_GRACE_S = 20
+
+
+def init(
+    folder: Path, *, name: str = "MedPerf", database_url: str | None = None, public_url: str | None = None
+) -> ServerSettings:
+    """Make a server's folder: settings, a new key, an empty database of this version.
+
+    Raises:
+        ConflictError: if the folder holds a server already.
+    """
+    folder = folder.resolve()
+    if (folder / KEY_FILE).exists():
+        raise ConflictError(f"{folder} holds a server already")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = ServerSettings(
+        name=name,
+        database_url=database_url or f"sqlite:///{folder / DATABASE_FILE}",
+        public_url=public_url,
+    )
+    _with_database(settings, upgrade)
+    settings.save(folder)
+    write_secret(folder / KEY_FILE, PrivateKey.generate().to_pem())
+    return settings
+
+
+def invite_user(
+    folder: Path,
+    *,
+    name: str,
+    email: str,
+    organization: str,
+    is_admin: bool = False,
+    clock: Clock = system_clock,
+) -> IssuedInvitation:
+    """Let somebody in from the server's own machine: the first admin comes in this way."""
+    settings = ServerSettings.load(folder)
+    identity = Identity(settings.name, load_key(folder), new_secret, settings.grant_valid)
+    database = Database(settings.database_url)
+    try:
+        with database.writing() as connection:
+            call = Call(connection, Caller(is_admin=True), clock(), identity)
+            form = InvitationForm(
+                kind=InvitationKind.USER,
+                organization_id=_organization(call, organization),
+                name=name,
+                email=email,
+                is_admin=is_admin,
+            )
+            number, token = issue_invitation(call, form)
+            invitation = INVITATIONS.one(connection, call.caller, number)
+    finally:
+        database.close()
+    return IssuedInvitation.model_validate({"invitation": invitation, "token": token})
+
+
+def start(
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    processes: int = 1,
+    on_listening: Callable[[str], None] = print,
+) -> None:
+    """Serve until told to stop; migrate first.
+
+    ``port`` 0 takes a free one. The address stands in ``server.address`` while the server runs.
+    """
+    folder = folder.resolve()
+    settings = ServerSettings.load(folder)
+    load_key(folder)
+    configure_logs()
+    _with_database(settings, upgrade)
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    config = uvicorn.Config(
+        "medperf.server.operations:app_of_folder",
+        factory=True,
+        host=host,
+        port=port,
+        workers=processes,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+    counted = tempfile.mkdtemp(prefix="medperf-metrics-") if processes > 1 else None
+    if counted:
+        os.environ[MULTIPROCESS_VARIABLE] = counted
+    listening = config.bind_socket()
+    address = "http://{}:{}".format(*listening.getsockname()[:2])
+    (folder / ADDRESS_FILE).write_text(address + "\n")
+    on_listening(f"{settings.name} listens at {address} ({processes} process(es))")
+    try:
+        server = uvicorn.Server(config)
+        if processes > 1:
+            Multiprocess(config, target=server.run, sockets=[listening]).run()
+        else:
+            server.run(sockets=[listening])
+    finally:
+        (folder / ADDRESS_FILE).unlink(missing_ok=True)
+        if counted:
+            shutil.rmtree(counted, ignore_errors=True)
+
+
+def app_of_folder() -> FastAPI:
+    """The app of the folder that the environment names; each process calls this once."""
+    folder = Path(os.environ[FOLDER_VARIABLE])
+    configure_logs()
+    return build_app(ServerSettings.load(folder), load_key(folder))
+
+
+def load_key(folder: Path) -> PrivateKey:
+    """Read the key that signs grants.
+
+    Raises:
+        EmptyInputError: if there is none.
+    """
+    try:
+        return PrivateKey.from_pem((folder / KEY_FILE).read_bytes())
+    except FileNotFoundError:
+        raise EmptyInputError(f"{folder} has no {KEY_FILE}") from None
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may ever have read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _with_database(settings: ServerSettings, act: Callable[[Database], None]) -> None:
+    database = Database(settings.database_url)
+    try:
+        act(database)
+    finally:
+        database.close()
+
+
+def _organization(call: Call, name: str) -> int:
+    known = row(call.connection, organizations, organizations.c.name == name)
+    if known is not None:
+        return int(known["id"])
+    number = add(call, organizations, name=name, created_at=call.now)
+    record(call, "organization.register", f"organization:{number}", actor=SERVER)
+    return number

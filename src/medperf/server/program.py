@@ -1,0 +1,36 @@
+"""What every route of a running server stands on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy import Connection
+
+from medperf.domain.clock import Clock
+from medperf.server.call import Call, Caller, Identity
+from medperf.server.db.session import Database
+from medperf.server.identity import Ticket, identify
+
+T = TypeVar("T")
+_NOBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The collaborators of a running server."""
+
+    database: Database
+    identity: Identity
+    clock: Clock
+    threads: CapacityLimiter
+
+    def call(self, connection: Connection, ticket: Ticket, *, is_open: bool = False) -> Call:
+        """Recognize the caller; an open route does not ask."""
+        now = self.clock()
+        caller = _NOBODY if is_open else identify(connection, ticket, now)
+        return Call(connection, caller, now, self.identity)
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do blocking work beside the event loop, as many at once as there are connections."""
+        return await to_thread.run_sync(work, limiter=self.threads)

@@ -1,0 +1,98 @@
+"""Reading results, as far as each benchmark's release policy says.
+
+The dataset's and the benchmark's organizations always see a result. Others see it when the policy's
+audience includes them and its moment has come; where only pooled figures may be seen the document
+is left out, and where sites have pseudonyms a single result, which names its site, is not shown.
+Statements are answered for one result, not in lists: they hold the document once more.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, null, or_, select
+
+from medperf.domain import lifecycle
+from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id
+from medperf.server.db.tables import associations, benchmarks, datasets, models, results, sites
+
+_own_sites = select(sites.c.id).where(sites.c.organization_id == ORGANIZATION)
+_own_benchmarks = select(benchmarks.c.id).where(benchmarks.c.organization_id == ORGANIZATION)
+_own_models = select(models.c.id).where(models.c.organization_id == ORGANIZATION)
+_joined_benchmarks = (
+    select(associations.c.benchmark_id)
+    .outerjoin(datasets, datasets.c.id == associations.c.dataset_id)
+    .outerjoin(models, models.c.id == associations.c.model_id)
+    .where(
+        associations.c.state == "approved",
+        or_(
+            datasets.c.organization_id == ORGANIZATION, models.c.organization_id == ORGANIZATION
+        ),
+    )
+)
+
+
+def _benchmarks(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(benchmarks.c.id).where(*conditions)
+
+
+_from_the_start = _benchmarks(benchmarks.c.release_moment == "submitted")
+_when_approved = _benchmarks(
+    or_(
+        benchmarks.c.release_moment.in_(("submitted", "approved")),
+        and_(benchmarks.c.release_moment == "complete", benchmarks.c.is_complete),
+    )
+)
+_named_sites = _benchmarks(~benchmarks.c.has_pseudonymous_sites)
+_public = _benchmarks(benchmarks.c.release_audience == "public")
+_participants = _benchmarks(
+    benchmarks.c.release_audience == "participants", benchmarks.c.id.in_(_joined_benchmarks)
+)
+
+_own = or_(results.c.site_id.in_(_own_sites), results.c.benchmark_id.in_(_own_benchmarks))
+_moment_has_come = or_(
+    and_(results.c.state == "approved", results.c.benchmark_id.in_(_when_approved)),
+    and_(
+        results.c.state.in_(("pending", "rejected")), results.c.benchmark_id.in_(_from_the_start)
+    ),
+)
+_in_audience = or_(
+    results.c.model_id.in_(_own_models),
+    results.c.benchmark_id.in_(_public),
+    results.c.benchmark_id.in_(_participants),
+)
+_may_see_numbers = or_(
+    _own, results.c.benchmark_id.in_(_benchmarks(benchmarks.c.release_detail == "per_site"))
+)
+
+_facts = (
+    results.c.id,
+    results.c.execution_id,
+    results.c.benchmark_id,
+    results.c.model_id,
+    results.c.dataset_id,
+    results.c.site_id,
+    results.c.state,
+    results.c.reason,
+    results.c.decided_by,
+    results.c.created_at,
+    results.c.decided_at,
+    case((_may_see_numbers, results.c.document), else_=null()).label("document"),
+)
+
+RESULTS = View(
+    "result",
+    results,
+    (*_facts, case((_may_see_numbers, results.c.statement), else_=null()).label("statement")),
+    or_(
+        _own,
+        and_(results.c.benchmark_id.in_(_named_sites), _moment_has_come, _in_audience),
+    ),
+    {
+        "state": by_choice(results.c.state, lifecycle.RESULT.states),
+        "benchmark_id": by_id(results.c.benchmark_id),
+        "model_id": by_id(results.c.model_id),
+        "dataset_id": by_id(results.c.dataset_id),
+        "site_id": by_id(results.c.site_id),
+        "execution_id": by_id(results.c.execution_id),
+    },
+    list_columns=(*_facts, null().label("statement")),
+)

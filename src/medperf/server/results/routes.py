@@ -1,0 +1,24 @@
+"""``/results``."""
+
+from medperf.domain import lifecycle
+from medperf.domain.results import Result, ResultForm
+from medperf.server.call import Call, Wire
+from medperf.server.results import service
+from medperf.server.results.queries import RESULTS
+from medperf.server.routing import Number, Routes
+
+routes = Routes("results")
+routes.pages("/results", RESULTS, Result)
+routes.lifecycle("/results", Result, lifecycle.RESULT, service.act)
+
+
+@routes.read("/results/{number}", Result)
+def get_result(call: Call, number: Number) -> Wire:
+    """Look up one result with its statement."""
+    return service.get(call, number)
+
+
+@routes.write("/results", Result, status=201)
+def submit_result(call: Call, form: ResultForm) -> Wire:
+    """Hand in the one result of a grant; a site's act."""
+    return service.submit(call, form)
