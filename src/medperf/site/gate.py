@@ -17,8 +17,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from medperf.client.api import ServerClient
 from medperf.domain import errors
 from medperf.domain.associations import Association, AssociationForm, AssociationKind
@@ -38,6 +36,7 @@ from medperf.site.plans import ExecutionPlan
 from medperf.site.store.jobs import Decision, Job
 from medperf.site.store.ledger import Ledger, LedgerLine
 from medperf.site.store.outputs import Outputs, Predictions, StepRecord
+from medperf.site.yaml_files import parse
 
 RESULT, FAILURE, DATASET, ASSOCIATION = "result", "failure", "dataset", "association"
 _STEPS = frozenset({"fetch", "infer", "evaluate", "check", "release", "run"})
@@ -97,21 +96,7 @@ class Gate:
 
     def examine(self, results: Path, plan: AnalysisPlan, *, n_cases: int | None) -> Examined:
         """Build the document that may leave from an evaluator's ``results.yaml``."""
-        size_bytes = results.stat().st_size
-        if size_bytes > plan.max_size_bytes * _READ_FACTOR:
-            message = f"the file has {size_bytes} bytes, the plan allows {plan.max_size_bytes}"
-            return Examined(None, (Finding("too-large", "", message),))
-        try:
-            raw = yaml.load(results.read_bytes(), Loader=_LOADER)  # noqa: S506  (a safe loader)
-        except (yaml.YAMLError, ValueError, RecursionError):
-            message = "the evaluator's file is not YAML"
-            return Examined(None, (Finding("wrong-form", "", message),))
-        checked = check_result(raw, plan, n_cases=n_cases)
-        if checked.document is None:
-            return Examined(None, checked.findings)
-        document = canonical_bytes(checked.document.model_dump(mode="json", exclude_none=True))
-        findings = check_size(document, plan)
-        return Examined(None if findings else document, findings, checked.suppressed)
+        return examine(results, plan, n_cases=n_cases)
 
     def show(self, job: Job, plan: ExecutionPlan) -> Leaving:
         """Show exactly what would leave; only the approval itself is still missing.
@@ -301,7 +286,24 @@ class Gate:
         )
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def examine(results: Path, plan: AnalysisPlan, *, n_cases: int | None) -> Examined:
+    """Build the document that may leave from an evaluator's ``results.yaml``; send nothing."""
+    size_bytes = results.stat().st_size
+    if size_bytes > plan.max_size_bytes * _READ_FACTOR:
+        message = f"the file has {size_bytes} bytes, the plan allows {plan.max_size_bytes}"
+        return Examined(None, (Finding("too-large", "", message),))
+    try:
+        # Not by the YAML library alone: nested deep enough, a file would crash the agent.
+        raw = parse(results.read_text("utf-8"), what="evaluator's file")
+    except (errors.MalformedFileError, UnicodeDecodeError):
+        message = "the evaluator's file is not YAML that may be read"
+        return Examined(None, (Finding("wrong-form", "", message),))
+    checked = check_result(raw, plan, n_cases=n_cases)
+    if checked.document is None:
+        return Examined(None, checked.findings)
+    document = canonical_bytes(checked.document.model_dump(mode="json", exclude_none=True))
+    findings = check_size(document, plan)
+    return Examined(None if findings else document, findings, checked.suppressed)
 
 
 def _document(job: Job) -> bytes:
