@@ -65,7 +65,7 @@ _COMMENTS = {
     "run": "ask | allow | deny: may an associated model run here without asking a person?",
     "release": "ask | allow | deny: may a result leave without asking a person?",
     "runner": "auto | docker | podman | apptainer | sandbox",
-    "allow_local": "May registered files be paths on this machine? For practice on one machine only.",
+    "allow_local": "May registered files be paths on this machine? For practice only.",
     "workers": "How many steps run at once, and what they may use together.",
     "prepare_timeout_s": "After how many seconds a step is stopped.",
     "output_bytes": "What one step may write, and how much space always stays free.",
