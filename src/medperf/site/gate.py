@@ -140,7 +140,7 @@ class Gate:
         found = next(iter(self._client.results.list(execution_id=job.execution_id, limit=1)), None)
         if found is None:
             return None
-        if line is None or not _is_same(found, line):
+        if line is None or not _is_same(self._client.results.get(found.id), line):
             raise errors.UntrustedError(
                 f"the server has result {found.id} for execution {job.execution_id},"
                 " which this site did not send"

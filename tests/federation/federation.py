@@ -1,0 +1,344 @@
+"""A whole federation in one process: the real server over loopback, real sites, a fake runner."""
+
+import io
+import random
+import socket
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+import yaml
+
+from medperf.client.api import ServerClient
+from medperf.client.transport import AccessSecret
+from medperf.domain.ai_models import ModelForm
+from medperf.domain.associations import AssociationForm
+from medperf.domain.benchmarks import BenchmarkForm
+from medperf.domain.clock import system_clock
+from medperf.domain.container_records import ContainerForm
+from medperf.domain.datasets import DatasetForm
+from medperf.domain.identifiers import format_time
+from medperf.domain.people import InvitationForm, OrganizationForm, Redemption
+from medperf.provenance.canonical import digest_of
+from medperf.provenance.envelope import sign
+from medperf.provenance.predicates import DatasetPredicate
+from medperf.provenance.statements import make_statement
+from medperf.runners.fake import FakeRunner, digest_of_reference
+from medperf.runners.selection import RunnerSet
+from medperf.server import operations
+from medperf.server.app import build_app
+from medperf.server.settings import ServerSettings
+from medperf.site.app import open_site
+from medperf.site.enrollment import enroll
+from medperf.site.events import site_log
+from medperf.site.fingerprint import fingerprint
+
+from hospital import EVALUATOR_TASKS, MODEL_TASKS, PREPARATOR_TASKS
+
+DIGEST = "sha256:" + "0" * 64
+PLAN = {
+    "metrics": [{"name": "accuracy", "lower": 0, "upper": 1}],
+    "primary": "accuracy",
+    "smallest_cell": 5,
+}
+
+
+class ServerThread:
+    """The server app on a loopback port; it can go away and come back with its data."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        operations.init(folder, name="Test server")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        app = build_app(ServerSettings.load(self.folder), operations.load_key(self.folder))
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the server did not start")
+            self._thread.join(0.01)
+
+    def stop(self):
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+class Federation:
+    """Who takes part; `benchmark` and `add_model` as the committee and a vendor, sites as sites."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.server = ServerThread(folder / "server")
+        self.sites = []
+        self._clients = []
+        issued = operations.invite_user(
+            folder / "server",
+            name="Admin",
+            email="admin@example.org",
+            organization="Operator",
+            is_admin=True,
+        )
+        self.admin = self._redeem(issued.token)
+        self.committee = self.person("Committee")
+        self.vendor = self.person("Vendor")
+
+    def close(self):
+        for client in self._clients:
+            client.close()
+        self.server.stop()
+
+    def organization(self, name):
+        return self.admin.organizations.register(OrganizationForm(name=name)).id
+
+    def person(self, organization):
+        number = self.organization(organization)
+        email = f"{organization.lower().replace(' ', '.')}@example.org"
+        form = InvitationForm(
+            kind="user", organization_id=number, name=f"{organization} person", email=email
+        )
+        client = self._redeem(self.admin.invitations.issue(form).token)
+        client.organization_id = number
+        return client
+
+    def container(self, client, name, role, tasks, **more):
+        image = name.replace(" ", "-").lower()
+        record = client.containers.register(
+            ContainerForm(
+                name=name,
+                role=role,
+                config={"container_type": "DockerImage", "image": image, "tasks": tasks},
+                image_digest=digest_of_reference(image),
+                **more,
+            )
+        )
+        return client.containers.act(record.id, "submit")
+
+    def model(self, client, name):
+        container = self.container(client, f"{name} container", "model", MODEL_TASKS)
+        record = client.models.register(ModelForm(name=name, container_id=container.id))
+        return client.models.act(record.id, "submit")
+
+    def set_up_benchmark(self, plan=PLAN, name="Benchmark"):
+        """A committee's benchmark, approved, whose associations need no person."""
+        committee = self.committee
+        if not hasattr(self, "preparator"):
+            self.preparator = self.container(
+                committee, "Preparator", "preparator", PREPARATOR_TASKS
+            )
+            self.reference = self.model(committee, "Reference")
+        evaluator = self.container(committee, f"{name} evaluator", "evaluator", EVALUATOR_TASKS)
+        record = committee.benchmarks.register(
+            BenchmarkForm(
+                name=name,
+                clinical_task="classify cases",
+                preparator_id=self.preparator.id,
+                evaluator_id=evaluator.id,
+                reference_model_id=self.reference.id,
+                demo_dataset={"url": "https://example.org/demo.tar.gz", "digest": DIGEST},
+                analysis_plan=plan,
+                dataset_auto_approval={"mode": "always"},
+                model_auto_approval={"mode": "always"},
+                result_auto_approval=True,
+            )
+        )
+        committee.benchmarks.act(record.id, "submit")
+        self.benchmark = self.admin.benchmarks.act(record.id, "approve")
+        return self.benchmark
+
+    def add_model(self, name, benchmark=None):
+        model = self.model(self.vendor, name)
+        self.associate(self.vendor, benchmark or self.benchmark, "model", model.id)
+        return model
+
+    def associate(self, client, benchmark, kind, number):
+        return client.associations.register(
+            AssociationForm(benchmark_id=benchmark.id, kind=kind, **{f"{kind}_id": number})
+        )
+
+    def enroll(self, name, **settings):
+        organization = self.organization(name)
+        token = self.admin.invitations.issue(
+            InvitationForm(kind="site", organization_id=organization, name=name)
+        ).token
+        folder = self.folder / name.lower().replace(" ", "-")
+        enroll(folder, server=self.server.url, invitation=token, name=name)
+        return folder
+
+    def add_site(self, name, n_cases=10, associate=True, **settings):
+        """A hospital with a prepared, registered dataset that takes part in the benchmark."""
+        folder = self.enroll(name)
+        hospital = TestSite(folder)
+        hospital.set(**{"run": "allow", "release": "allow", "disk_reserve_bytes": 0} | settings)
+        hospital.organization_id = self.organization_of(name)
+        with hospital.opened() as site:
+            hospital.dataset = _registered(site, self.preparator, name, n_cases)
+            if associate:
+                form = AssociationForm(
+                    benchmark_id=self.benchmark.id, kind="dataset", dataset_id=hospital.dataset.id
+                )
+                site.gate.request_association(form, released_by="Ada", role="data owner")
+        self.sites.append(hospital)
+        return hospital
+
+    def organization_of(self, name):
+        return next(o.id for o in self.admin.organizations.list(name=name))
+
+    def _redeem(self, token):
+        nobody = ServerClient(self.server.url)
+        secret = nobody.invitations.redeem(Redemption(token=token)).secret
+        nobody.close()
+        client = ServerClient(self.server.url, AccessSecret(secret))
+        self._clients.append(client)
+        return client
+
+
+class TestSite:
+    """A site's folder and the runner on its machine, opened as often as a test likes."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.runner = FakeRunner()
+        self.log = io.StringIO()
+        self.functions = {"infer": infer, "evaluate": evaluate}
+
+    def set(self, **settings):
+        from medperf.site.settings import set_setting
+
+        for key, value in settings.items():
+            set_setting(self.folder / "site.yaml", key, str(value))
+
+    @contextmanager
+    def opened(self, **options):
+        site = open_site(
+            self.folder,
+            **{
+                "runners": RunnerSet([_AnyImage(self)]),
+                "log": site_log(self.log, strict=True),
+                "rng": random.Random(1),
+            }
+            | options,
+        )
+        try:
+            yield site
+        finally:
+            site.close()
+
+    def settle(self, **options):
+        with self.opened(**options) as site:
+            site.agent().settle()
+            return [job.state for job in site.jobs.in_states()]
+
+    @contextmanager
+    def running(self, **options):
+        stop = threading.Event()
+        with self.opened(**options) as site:
+            agent = site.agent()
+            thread = threading.Thread(target=agent.run, args=(stop,), kwargs={"poll_wait_s": 2})
+            thread.start()
+            try:
+                yield site
+            finally:
+                stop.set()
+                agent.wake()
+                thread.join(20)
+                assert not thread.is_alive()
+
+    def tasks_run(self):
+        return [task for _, task in self.runner.runs]
+
+
+class _AnyImage:
+    """The site's fake runner, in which every image is an honest container of its role."""
+
+    def __init__(self, site):
+        self._site = site
+
+    def __getattr__(self, name):
+        return getattr(self._site.runner, name)
+
+    def resolve(self, config, **options):
+        for task in config.tasks:
+            function = self._site.functions.get(task)
+            if function is not None:
+                self._site.runner.register(config.image, task, function)
+        return self._site.runner.resolve(config, **options)
+
+
+def infer(call):
+    for source in call.paths["data_path"].iterdir():
+        (call.paths["output_path"] / source.name).write_text("0.5")
+
+
+def evaluate(call):
+    n_cases = len(list(call.paths["predictions"].iterdir()))
+    estimate = {"name": "accuracy", "value": 0.91234567, "n": n_cases}
+    document = {"schema": "medperf.results/v1", "n_cases": n_cases, "metrics": [estimate]}
+    call.paths["output_path"].write_text(yaml.safe_dump(document))
+
+
+def _registered(site, preparator, name, n_cases):
+    """A dataset as preparation and registration leave it."""
+    record = site.records.container(preparator.id)
+    local = site.datasets.add(
+        f"{name} data",
+        record,
+        raw_data_path=site.folder.root,
+        raw_labels_path=site.folder.root,
+    )
+    for folder, suffix in ((local.data_path, "image"), (local.labels_path, "label")):
+        folder.mkdir(parents=True)
+        for number in range(n_cases):
+            (folder / f"case{number}.txt").write_text(f"{name} {suffix} {number}")
+    found = fingerprint(local.roots).digest
+    statistics = {"n_cases": n_cases}
+    now = system_clock()
+    said = DatasetPredicate.model_validate(
+        {
+            "site_id": site.settings.site_id,
+            "fingerprint": found,
+            "preparator_image_digest": record.image_digest,
+            "preparator_parameters_digest": record.parameters_digest,
+            "statistics_digest": digest_of(statistics),
+            "prepared_at": format_time(now),
+        }
+    )
+    envelope = sign(make_statement(said.subjects(), said), site.signer)
+    dataset = site.gate.register_dataset(
+        DatasetForm(
+            name=f"{name} data",
+            preparator_id=record.id,
+            fingerprint=found,
+            n_cases=n_cases,
+            statistics=statistics,
+            statement=envelope.model_dump(mode="json"),
+        ),
+        released_by="Ada",
+        role="data owner",
+    )
+    site.client.datasets.act(dataset.id, "submit")
+    for action in ("prepare", "finish", "pass"):
+        site.datasets.act(local.number, action, actor="test")
+    site.datasets.act(
+        local.number,
+        "register",
+        actor="test",
+        fingerprint=found,
+        n_cases=n_cases,
+        statistics=statistics,
+        prepared_at=now,
+        dataset_id=dataset.id,
+    )
+    return dataset
