@@ -6,6 +6,7 @@ a tie, and ties share the better rank (1, 1, 3). Nothing drops out of sight: a m
 keeps its row, and missing results, failed cases and failed executions are counted in it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -89,7 +90,7 @@ def pooled(estimates: Sequence[MetricEstimate]) -> float | None:
     n = sum(estimate.n for estimate in estimates)
     if not n:
         return None
-    return sum(estimate.value * estimate.n for estimate in estimates) / n
+    return math.fsum(estimate.value * (estimate.n / n) for estimate in estimates)
 
 
 def _cell(
@@ -126,9 +127,7 @@ def _overall(name: str, document: TypedResult | None) -> MetricEstimate | None:
     )
 
 
-def _ranked(
-    rows: Sequence[_Row], primary: PlannedMetric | None
-) -> list[tuple[_Row, int | None]]:
+def _ranked(rows: Sequence[_Row], primary: PlannedMetric | None) -> list[tuple[_Row, int | None]]:
     if primary is None:
         return [(row, None) for row in rows]
     sign = -1 if primary.direction is Direction.HIGHER else 1
