@@ -1,0 +1,196 @@
+"""Intervals: how far the true value may be from the one seen, from one dataset's numbers."""
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from medperf.analysis.estimates import (
+    LEVEL,
+    Estimate,
+    Floats,
+    Integers,
+    Interval,
+    Method,
+    clip,
+    demand_finite,
+    demand_level,
+)
+from medperf.analysis.moments import Moments
+from medperf.domain.errors import InestimableError
+
+MOST_UNDEFINED = 0.05
+"""The largest share of replicates that may have no value (for instance: no positive drawn)."""
+
+
+def wilson(successes: int, n: int, level: float = LEVEL) -> Estimate:
+    """A proportion with Wilson's score interval, sound for few cases and for 0 or all of them.
+
+    Wilson 1927, doi:10.1080/01621459.1927.10502953; recommended by Brown, Cai and DasGupta 2001,
+    doi:10.1214/ss/1009213286.
+
+    Raises:
+        InestimableError: without cases, or with more successes than cases.
+    """
+    demand_level(level)
+    if n < 1 or not 0 <= successes <= n:
+        raise InestimableError(f"{successes} of {n} cases is not a proportion")
+    z, p = normal_quantile(level), successes / n
+    spread = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    # Exact at the ends, where rounding would leave 1e-17 on the wrong side.
+    lower = 0.0 if successes == 0 else center - spread
+    upper = 1.0 if successes == n else center + spread
+    return Estimate(p, n, Method.WILSON, Interval(lower, upper, level), math.sqrt(p * (1 - p) / n))
+
+
+def mean_t(moments: Moments, level: float = LEVEL) -> Estimate:
+    """A mean of independent cases with Student's interval; no interval from a single case."""
+    demand_level(level)
+    if moments.n < 2:  # noqa: PLR2004
+        return Estimate(moments.mean, moments.n, Method.MEAN_T)
+    error = math.sqrt(moments.variance / moments.n)
+    reach = t_quantile(level, moments.n - 1) * error
+    interval = Interval(moments.mean - reach, moments.mean + reach, level)
+    return Estimate(moments.mean, moments.n, Method.MEAN_T, interval, error)
+
+
+def clustered_mean(values: Floats, patients: Integers, level: float = LEVEL) -> Estimate:
+    """A mean over cases whose interval counts patients: cases of one patient are alike.
+
+    Linearization of the ratio of patient totals to patient sizes, with Student's quantile on the
+    number of patients less one: Cochran, Sampling Techniques, 3rd ed. 1977, section 9A.3. With
+    one case per patient it is ``mean_t``.
+
+    Args:
+        values: one value per case, shape ``n``.
+        patients: the index of each case's patient, 0 to ``k - 1``, shape ``n``.
+        level: the confidence level.
+
+    Raises:
+        InestimableError: without cases, or where the two lengths differ.
+    """
+    demand_level(level)
+    array = demand_finite(values, "the case values")
+    if array.size == 0 or array.size != np.size(patients):
+        raise InestimableError(f"{array.size} case values with {np.size(patients)} patients")
+    mean = float(array.mean())
+    _, index = np.unique(patients, return_inverse=True)
+    residuals = np.bincount(index, weights=array - mean)
+    k = residuals.size
+    if k < 2:  # noqa: PLR2004
+        return Estimate(mean, array.size, Method.CLUSTERED_MEAN)
+    error = math.sqrt(k / (k - 1) * float(residuals @ residuals)) / array.size
+    reach = t_quantile(level, k - 1) * error
+    interval = Interval(mean - reach, mean + reach, level)
+    return Estimate(mean, array.size, Method.CLUSTERED_MEAN, interval, error)
+
+
+def normal(
+    value: float,
+    standard_error: float,
+    n: int,
+    level: float = LEVEL,
+    *,
+    method: Method = Method.NORMAL,
+) -> Estimate:
+    """A value with the interval of its normal approximation."""
+    demand_level(level)
+    reach = normal_quantile(level) * standard_error
+    return Estimate(value, n, method, Interval(value - reach, value + reach, level), standard_error)
+
+
+def logit(
+    value: float,
+    standard_error: float,
+    n: int,
+    level: float = LEVEL,
+    *,
+    lower: float = 0.0,
+    upper: float = 1.0,
+    method: Method = Method.LOGIT,
+) -> Estimate:
+    """A bounded metric with an interval that is normal on the logit scale and stays in the range.
+
+    Delta method: the standard error on the logit scale is ``se * (upper - lower) / ((value -
+    lower) * (upper - value))``; Pepe 2003, The Statistical Evaluation of Medical Tests, section
+    5.2.3. A value at an end of its range has no logit, and so no interval.
+
+    Raises:
+        InestimableError: if the value lies outside the range.
+    """
+    demand_level(level)
+    if not lower <= value <= upper:
+        raise InestimableError(f"{value} lies outside the range from {lower} to {upper}")
+    if value in (lower, upper):
+        return Estimate(value, n, method, None, standard_error)
+    below, above = value - lower, upper - value
+    reach = normal_quantile(level) * standard_error * (upper - lower) / (below * above)
+    center = math.log(below / above)
+    ends = [lower + (upper - lower) * _expit(center + sign * reach) for sign in (-1, 1)]
+    return Estimate(value, n, method, Interval(ends[0], ends[1], level), standard_error)
+
+
+def percentile(value: float, replicates: Floats, n: int, level: float = LEVEL) -> Estimate:
+    """A value with the percentile interval of its bootstrap replicates (shape ``b``).
+
+    Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13. A replicate without a
+    value is NaN; more than 5 % of them, or fewer than 40 with a value, are refused.
+    """
+    demand_level(level)
+    defined = defined_replicates(replicates)
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(defined, [tail, 1 - tail])
+    interval = Interval(float(lower), float(upper), level)
+    return Estimate(value, n, Method.PERCENTILE, interval, float(defined.std(ddof=1)))
+
+
+def replicate_normal(
+    value: float,
+    replicates: Floats,
+    n: int,
+    level: float = LEVEL,
+    *,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> Estimate:
+    """A value with the normal interval whose standard error is that of its replicates.
+
+    Efron and Tibshirani 1993, chapter 13. The interval is cut to the metric's range.
+    """
+    demand_level(level)
+    error = float(defined_replicates(replicates).std(ddof=1))
+    reach = normal_quantile(level) * error
+    interval = clip(Interval(value - reach, value + reach, level), lower, upper)
+    return Estimate(value, n, Method.REPLICATE_NORMAL, interval, error)
+
+
+def defined_replicates(replicates: Floats) -> Floats:
+    """The replicates that have a value, where they are enough to say something.
+
+    Raises:
+        InestimableError: if more than 5 % have none, or fewer than 40 have one.
+    """
+    array = np.asarray(replicates, dtype=np.float64).ravel()
+    defined = array[np.isfinite(array)]
+    if defined.size < 40 or defined.size < (1 - MOST_UNDEFINED) * array.size:  # noqa: PLR2004
+        raise InestimableError(
+            f"only {defined.size} of {array.size} bootstrap replicates have a value",
+            hint="The dataset or subgroup has too few cases of some kind for this metric.",
+        )
+    return defined
+
+
+def normal_quantile(level: float) -> float:
+    """The z of a two-sided interval at ``level``."""
+    return float(stats.norm.ppf((1 + level) / 2))
+
+
+def t_quantile(level: float, degrees: float) -> float:
+    """The t of a two-sided interval at ``level`` with ``degrees`` of freedom."""
+    return float(stats.t.ppf((1 + level) / 2, degrees))
+
+
+def _expit(x: float) -> float:
+    """The inverse of the logit, without overflow."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
