@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from medperf.domain.containers import ContainerConfig, ContainerType, Fault, Role, RunArgs, faults
 from medperf.domain.errors import ContainerConfigError
-from medperf.runners.mlcube import to_contract
+from medperf.runners.mlcube import as_written, to_contract
 
 MAX_BYTES = 256 * 1024
 _MAX_NODES = 20_000
@@ -84,6 +84,8 @@ def _read(text: str, role: Role | None) -> tuple[ContainerConfig | None, list[Fa
         config, document.faults = _convert(data)
     if config is not None:
         document.faults = faults(config, role)
+        if config.calling == "mlcube":
+            document.faults = [as_written(fault) for fault in document.faults]
     return config, sorted(document.located(), key=lambda fault: fault.line or 0)
 
 

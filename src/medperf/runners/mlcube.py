@@ -40,6 +40,13 @@ def to_contract(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
     }, found
 
 
+def as_written(fault: Fault) -> Fault:
+    """Name the place of a fault as the older file does."""
+    sides = {"input_volumes": ("parameters", "inputs"), "output_volumes": ("parameters", "outputs")}
+    path = tuple(part for name in fault.path for part in sides.get(name, (name,)))
+    return fault.model_copy(update={"path": path})
+
+
 def _task(name: str, task: Any, section: Any, found: list[Fault]) -> dict[str, Any]:
     where = ("tasks", name)
     parameters = task.get("parameters") if isinstance(task, dict) else None

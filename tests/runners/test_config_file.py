@@ -1,0 +1,192 @@
+"""Every fault of a config file, with its line."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medperf.domain.containers import ContainerType, Role
+from medperf.domain.errors import ContainerConfigError
+from medperf.runners.config_file import MAX_BYTES, check, load, parse
+
+GOOD = """\
+container_type: DockerImage
+image: org/name:1
+tasks:
+  infer:
+    run_args:
+      command: [python, main.py]
+      shm_size: 8g
+      gpus: all
+      environment: {DEBUG: 1, ON: yes}
+    input_volumes:
+      data_path: {mount_path: /mlcommons/volumes/data, type: directory}
+    output_volumes:
+      output_path: {mount_path: /mlcommons/volumes/predictions, type: directory}
+"""
+
+
+def lines(text: str, role: Role | None = None) -> dict[int, str]:
+    with pytest.raises(ContainerConfigError) as caught:
+        parse(text, role)
+    found: dict[int, str] = {}
+    for fault in caught.value.context["faults"]:
+        text = f"{fault['message']} ({fault['remedy']})\n"
+        found[fault["line"]] = found.get(fault["line"], "") + text
+    return found
+
+
+def test_a_good_file_is_read() -> None:
+    config = parse(GOOD, Role.MODEL)
+    assert config.container_type is ContainerType.DOCKER_IMAGE
+    assert config.tasks["infer"].run_args.command == ("python", "main.py")
+    assert config.calling == "declared"
+
+
+def test_an_environment_holds_texts_as_they_are_written() -> None:
+    assert parse(GOOD).tasks["infer"].run_args.environment == {"DEBUG": "1", "ON": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("DockerImage", "Docker", 1, "unknown container type 'Docker' (use one of: DockerImage"),
+        ("shm_size: 8g", "privileged: true", 7, "unknown key 'privileged' (use one of: command"),
+        ("shm_size: 8g", "shm_size: big", 7, "string should match pattern"),
+        ("/mlcommons/volumes/data", "data", 11, "is a relative path"),
+        ("/mlcommons/volumes/data", "/a/../b", 11, "climbs out"),
+        ("/mlcommons/volumes/data", "/mlcommons/volumes/predictions", 13, "mount path of data_path"),
+        ("data_path:", "data:", 11, "no mount 'data'"),
+        ("type: directory}\n    out", "type: folder}\n    out", 11, "'file' or 'directory'"),
+        ("mount_path: /mlcommons/volumes/data, ", "", 11, "the key 'mount_path' is missing"),
+        ("image: org/name:1", "imag: x", 2, "unknown key 'imag' (use one of: container_type, image"),
+        ("image: org/name:1\n", "", 1, "the key 'image' is missing"),
+        ("image: org/name:1", "image: a\nimage: b", 3, "'image' is written twice"),
+        ("  infer:\n", "  infer: [\n", 6, "this is not YAML"),
+        ("command: [python, main.py]", "command: {a: b}", 6, "a command is a text or a list"),
+        ("tasks:\n", "calling: mlcube\ntasks:\n", 3, "unknown key 'calling'"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_on_its_line(old: str, new: str, line: int, message: str) -> None:
+    assert old in GOOD
+    assert message in lines(GOOD.replace(old, new, 1))[line]
+
+
+def test_all_faults_are_said_at_once() -> None:
+    text = GOOD.replace("data_path", "data").replace("/mlcommons/volumes/pred", "pred")
+    assert set(lines(text)) == {10, 11, 13}
+
+
+def test_the_role_is_checked_too() -> None:
+    assert "needs the task 'prepare'" in "".join(lines(GOOD, Role.PREPARATOR).values())
+
+
+def test_merged_keys_may_be_written_again() -> None:
+    text = GOOD.replace("tasks:", "tasks:").replace(
+        "    output_volumes:\n      output_path: {mount_path: /mlcommons/volumes/predictions, type: directory}\n",
+        "    output_volumes:\n      output_path: {<<: &d {mount_path: /a, type: directory}, mount_path: /b}\n",
+    )
+    assert parse(text).tasks["infer"].output_volumes["output_path"].mount_path == "/b"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "just text", "container_type: {}", "\t", "a: *b", "%"])
+def test_what_is_no_config_is_refused(text: str) -> None:
+    with pytest.raises(ContainerConfigError):
+        parse(text)
+
+
+def test_a_file_that_grows_when_read_is_refused() -> None:
+    names = "abcdefghij"
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{this}: &{this} [{', '.join([f'*{last}'] * 9)}]\n"
+        for last, this in zip(names, names[1:], strict=False)
+    )
+    assert "this is not YAML" in "".join(lines(bomb).values())
+
+
+def test_deep_nesting_is_refused() -> None:
+    assert "this is not YAML" in "".join(lines("[" * 5000).values())
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        parse(text)
+    except ContainerConfigError as error:
+        assert error.context["faults"]
+
+
+def test_checking_a_file_answers_with_faults(tmp_path: Path) -> None:
+    path = tmp_path / "container_config.yaml"
+    path.write_text(GOOD)
+    assert check(path, Role.MODEL) == []
+    path.write_text(GOOD.replace("DockerImage", "Docker"))
+    assert [fault.line for fault in check(path)] == [1]
+
+
+def test_a_file_that_cannot_be_read_is_one_fault(tmp_path: Path) -> None:
+    assert "cannot be read" in check(tmp_path / "missing.yaml")[0].message
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read" in check(tmp_path / "binary")[0].message
+    (tmp_path / "big").write_text("#" * (MAX_BYTES + 1))
+    with pytest.raises(ContainerConfigError, match="larger"):
+        load(tmp_path / "big")
+
+
+MLCUBE = """\
+name: anything
+docker:
+  image: org/name:1
+  gpu_args: --gpus=all
+tasks:
+  prepare:
+    parameters:
+      inputs: {data_path: raw, labels_path: raw_labels/, parameters_file: parameters.yaml}
+      outputs:
+        output_path: data/
+        output_labels_path: {type: directory, default: labels}
+        report_file: {type: file, default: report}
+  infer:
+    entrypoint: python /infer.py
+    parameters:
+      inputs: {data_path: data/}
+      outputs: {output_path: predictions/}
+"""
+
+
+def test_an_mlcube_becomes_the_same_values() -> None:
+    config = parse(MLCUBE)
+    assert config.calling == "mlcube"
+    assert config.container_type is ContainerType.DOCKER_IMAGE
+    prepare = config.tasks["prepare"]
+    kinds = {key: mount.type for _, key, mount in prepare.mounts()}
+    assert kinds == {
+        "data_path": "directory",
+        "labels_path": "directory",
+        "parameters_file": "file",
+        "output_path": "directory",
+        "output_labels_path": "directory",
+        "report_file": "file",
+    }
+    assert prepare.run_args.gpus == "all"
+    assert config.tasks["infer"].run_args.entrypoint == "python /infer.py"
+
+
+def test_an_mlcube_for_singularity_names_a_file() -> None:
+    text = MLCUBE.replace("docker:", "singularity:")
+    assert parse(text).container_type is ContainerType.SINGULARITY_FILE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("  image: org/name:1\n", "", 2, "no image is named"),
+        ("data_path: data/", "data_path: []", 16, "no path is given"),
+        ("    parameters:\n      inputs: {data_path: data/}\n      outputs: {output_path: predictions/}\n", "", 13, "no parameters"),
+        ("{data_path: raw,", "{dat: raw,", 8, "no mount 'dat'"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_an_mlcube_is_on_its_line(old: str, new: str, line: int, message: str) -> None:
+    assert old in MLCUBE
+    assert message in lines(MLCUBE.replace(old, new, 1))[line]
