@@ -1,7 +1,7 @@
 """An act of a lifecycle table, done: check the line of the table, check whose act it is, write.
 
-Which sides a caller is on is the noun's knowledge and comes as an argument; that the act must belong
-to one of them is said here once.
+Which sides a caller is on is the noun's knowledge and comes as an argument; that the act must be
+one of theirs is said here once.
 """
 
 from collections.abc import Collection

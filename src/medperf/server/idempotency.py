@@ -46,9 +46,7 @@ def earlier_answer(call: Call, ticket: Ticket, key: str) -> tuple[int, bytes] | 
     return kept["status"], kept["answer"].encode()
 
 
-def keep_answer(
-    call: Call, ticket: Ticket, key: str, status: int, answer: bytes | None
-) -> None:
+def keep_answer(call: Call, ticket: Ticket, key: str, status: int, answer: bytes | None) -> None:
     """Remember the answer, and forget those that are too old to be asked for again."""
     call.connection.execute(
         delete(idempotency_keys).where(idempotency_keys.c.created_at < call.now - KEPT_FOR)

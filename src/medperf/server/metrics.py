@@ -74,9 +74,7 @@ class _Executions(Collector):
         self._by_state = by_state
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
-            "medperf_executions", "Executions by state.", labels=("state",)
-        )
+        family = GaugeMetricFamily("medperf_executions", "Executions by state.", labels=("state",))
         for state, n in sorted(self._by_state.items()):
             family.add_metric((state,), n)
         yield family

@@ -1,4 +1,4 @@
-"""What happens to every request, as plain ASGI: a limit on bodies, counting, and a line in the log."""
+"""What happens to every request, as plain ASGI: a limit on bodies, counting, a line in the log."""
 
 from time import perf_counter
 

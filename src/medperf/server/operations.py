@@ -32,17 +32,18 @@ _GRACE_S = 20
 
 
 def init(
-    folder: Path, *, name: str = "MedPerf", database_url: str | None = None, public_url: str | None = None
+    folder: Path,
+    *,
+    name: str = "MedPerf",
+    database_url: str | None = None,
+    public_url: str | None = None,
 ) -> ServerSettings:
     """Make a server's folder: settings, a new key, an empty database of this version.
 
     Raises:
         ConflictError: if the folder holds a server already.
     """
-    folder = folder.resolve()
-    if (folder / KEY_FILE).exists():
-        raise ConflictError(f"{folder} holds a server already")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = prepare_folder(folder)
     settings = ServerSettings(
         name=name,
         database_url=database_url or f"sqlite:///{folder / DATABASE_FILE}",
@@ -123,11 +124,10 @@ def start(
     (folder / ADDRESS_FILE).write_text(address + "\n")
     on_listening(f"{settings.name} listens at {address} ({processes} process(es))")
     try:
-        server = uvicorn.Server(config)
         if processes > 1:
-            Multiprocess(config, target=server.run, sockets=[listening]).run()
+            Multiprocess(config, sockets=[listening]).run()
         else:
-            server.run(sockets=[listening])
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
         if counted:
@@ -139,6 +139,19 @@ def app_of_folder() -> FastAPI:
     folder = Path(os.environ[FOLDER_VARIABLE])
     configure_logs()
     return build_app(ServerSettings.load(folder), load_key(folder))
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Make a folder for a new server and answer its absolute path.
+
+    Raises:
+        ConflictError: if it holds a server already.
+    """
+    folder = folder.resolve()
+    if (folder / KEY_FILE).exists():
+        raise ConflictError(f"{folder} holds a server already")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 def load_key(folder: Path) -> PrivateKey:

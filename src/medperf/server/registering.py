@@ -3,7 +3,6 @@
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Table
 
 from medperf.domain.errors import (
     DuplicateError,

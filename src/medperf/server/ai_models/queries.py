@@ -36,9 +36,7 @@ _in_own_benchmark = exists(
     select(1)
     .select_from(associations)
     .join(benchmarks, benchmarks.c.id == associations.c.benchmark_id)
-    .where(
-        associations.c.model_id == models.c.id, benchmarks.c.organization_id == ORGANIZATION
-    )
+    .where(associations.c.model_id == models.c.id, benchmarks.c.organization_id == ORGANIZATION)
 )
 
 MODELS = View(

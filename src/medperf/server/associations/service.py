@@ -200,9 +200,7 @@ def _require_other_side(call: Call, thing: Wire, sides: set[Side]) -> None:
     if call.caller.actor == thing["requested_by"]:
         raise OwnApprovalError("you asked for this association, somebody else decides")
     if Side.COUNTERPART not in sides:
-        raise OwnApprovalError(
-            "your side asked for this association, the other side decides"
-        )
+        raise OwnApprovalError("your side asked for this association, the other side decides")
 
 
 def _require_still_ready(thing: Wire) -> None:

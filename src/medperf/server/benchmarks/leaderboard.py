@@ -55,7 +55,7 @@ def leaderboard(call: Call, number: int) -> Wire:
         benchmark_id=number,
         benchmark=benchmark["name"],
         primary=plan.primary,
-        direction=primary and primary.direction.value,
+        direction=None if primary is None else primary.direction.value,
         metrics=tuple(metric.name for metric in overall_metrics(plan)),
         rows=leaderboard_rows(plan, entries, shown, with_sites=sight.sees_sites),
         withheld_reason=sight.withheld_reason,

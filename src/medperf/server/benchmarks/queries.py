@@ -217,7 +217,5 @@ def failed_executions(connection: Connection, benchmark_id: int) -> Mapping[int,
         .where(executions.c.benchmark_id == benchmark_id, executions.c.state == "failed")
         .group_by(executions.c.model_id)
     )
-    counted: dict[int, Any] = {
-        row.model_id: row.n for row in connection.execute(statement)
-    }
+    counted: dict[int, Any] = {row.model_id: row.n for row in connection.execute(statement)}
     return counted

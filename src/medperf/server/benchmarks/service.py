@@ -141,9 +141,10 @@ def _require_role(call: Call, number: int, role: Role) -> None:
 def _require_operational(call: Call, benchmark: Wire) -> None:
     model = row(call.connection, models, models.c.id == benchmark["reference_model_id"])
     parts = [
-        (f"{name} {benchmark[f'{name}_id']}", row(
-            call.connection, containers, containers.c.id == benchmark[f"{name}_id"]
-        ))
+        (
+            f"{name} {benchmark[f'{name}_id']}",
+            row(call.connection, containers, containers.c.id == benchmark[f"{name}_id"]),
+        )
         for name in ("preparator", "evaluator")
     ]
     parts.append((f"reference model {benchmark['reference_model_id']}", model))

@@ -4,9 +4,9 @@ from typing import Any
 
 from medperf.domain import lifecycle
 from medperf.domain.container_records import Container, ContainerForm
+from medperf.server.call import Call, Wire
 from medperf.server.containers import service
 from medperf.server.containers.queries import CONTAINERS
-from medperf.server.call import Call, Wire
 from medperf.server.routing import Number, Routes
 
 routes = Routes("containers")

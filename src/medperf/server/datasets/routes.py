@@ -4,9 +4,9 @@ from typing import Any
 
 from medperf.domain import lifecycle
 from medperf.domain.datasets import Dataset, DatasetForm
+from medperf.server.call import Call, Wire
 from medperf.server.datasets import service
 from medperf.server.datasets.queries import DATASETS
-from medperf.server.call import Call, Wire
 from medperf.server.routing import Number, Routes
 
 routes = Routes("datasets")

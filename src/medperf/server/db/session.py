@@ -1,7 +1,7 @@
 """The one place where connections are opened and transactions begin and end.
 
-Readers never wait. Writers go one at a time on both databases: SQLite has one write lock anyway, and
-on PostgreSQL an advisory lock gives the same guarantee, so what a service has checked stays true
+Readers never wait. Writers go one at a time on both databases: SQLite has one write lock anyway,
+and on PostgreSQL an advisory lock gives the same guarantee, so what a service has checked stays true
 until it commits. A coordination server writes a few hundred times a second at most.
 """
 
@@ -87,7 +87,7 @@ class Database:
         else:
             connection.execute(
                 text(
-                    f"SELECT set_config('lock_timeout', '{_LOCK_TIMEOUT_MS}', true),"  # noqa: S608
+                    f"SELECT set_config('lock_timeout', '{_LOCK_TIMEOUT_MS}', true),"
                     f" pg_advisory_xact_lock({_WRITER_LOCK})"
                 )
             )

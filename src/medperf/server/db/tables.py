@@ -296,7 +296,9 @@ executions = Table(
     _state(lifecycle.EXECUTION),
     Index("ix_executions_site_id_state", "site_id", "state"),
     Index("ix_executions_state_expires_at", "state", "expires_at"),
-    Index("ix_executions_benchmark_id_model_id_dataset_id", "benchmark_id", "model_id", "dataset_id"),
+    Index(
+        "ix_executions_benchmark_id_model_id_dataset_id", "benchmark_id", "model_id", "dataset_id"
+    ),
 )
 _running = executions.c.state.in_(("granted", "running"))
 Index(

@@ -28,7 +28,9 @@ def set_where(call: Call, table: Table, *conditions: ColumnElement[bool], **valu
     call.connection.execute(update(table).where(*conditions).values(**values))
 
 
-def record(call: Call, action: str, subject: str, *, actor: str | None = None, **details: Any) -> None:
+def record(
+    call: Call, action: str, subject: str, *, actor: str | None = None, **details: Any
+) -> None:
     """Append an audit event to the transaction."""
     actor = actor or call.caller.actor
     call.connection.execute(

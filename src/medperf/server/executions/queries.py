@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    String,
     and_,
     bindparam,
     exists,
@@ -79,7 +80,7 @@ _of_dataset = associations.alias("of_dataset")
 _of_model = associations.alias("of_model")
 _model_container = containers.alias("model_container")
 _evaluator = containers.alias("evaluator")
-_NOW = bindparam("now")
+_NOW = bindparam("now", type_=String)
 _SITE_ID = bindparam("site_id", type_=Integer)
 
 _pair_is_taken = exists(
@@ -143,28 +144,25 @@ _REVOKED = (
 )
 _VERSION = select(sites.c.work_version).where(sites.c.id == _SITE_ID)
 
-_GRANT_INPUTS = (
-    _APPROVED_PAIRS.with_only_columns(
-        _of_dataset.c.benchmark_id,
-        _of_model.c.model_id,
-        _of_dataset.c.dataset_id,
-        benchmarks.c.digest.label("benchmark_digest"),
-        benchmarks.c.analysis_plan_digest,
-        datasets.c.fingerprint.label("dataset_fingerprint"),
-        *(
-            column.label(f"{prefix}_{column.key}")
-            for prefix, container in (("model", _model_container), ("evaluator", _evaluator))
-            for column in (
-                container.c.image_digest,
-                container.c.parameters_digest,
-                container.c.additional_files,
-            )
-        ),
-    )
-    .where(
-        tuple_(_of_dataset.c.benchmark_id, _of_model.c.model_id, _of_dataset.c.dataset_id).in_(
-            bindparam("pairs", expanding=True)
+_GRANT_INPUTS = _APPROVED_PAIRS.with_only_columns(
+    _of_dataset.c.benchmark_id,
+    _of_model.c.model_id,
+    _of_dataset.c.dataset_id,
+    benchmarks.c.digest.label("benchmark_digest"),
+    benchmarks.c.analysis_plan_digest,
+    datasets.c.fingerprint.label("dataset_fingerprint"),
+    *(
+        column.label(f"{prefix}_{column.key}")
+        for prefix, container in (("model", _model_container), ("evaluator", _evaluator))
+        for column in (
+            container.c.image_digest,
+            container.c.parameters_digest,
+            container.c.additional_files,
         )
+    ),
+).where(
+    tuple_(_of_dataset.c.benchmark_id, _of_model.c.model_id, _of_dataset.c.dataset_id).in_(
+        bindparam("pairs", expanding=True)
     )
 )
 
@@ -203,9 +201,9 @@ def latest_of_pairs(
     found = connection.execute(
         select(executions)
         .where(
-            tuple_(
-                executions.c.benchmark_id, executions.c.model_id, executions.c.dataset_id
-            ).in_(bindparam("pairs", expanding=True))
+            tuple_(executions.c.benchmark_id, executions.c.model_id, executions.c.dataset_id).in_(
+                bindparam("pairs", expanding=True)
+            )
         )
         .order_by(executions.c.id),
         {"pairs": list(pairs)},

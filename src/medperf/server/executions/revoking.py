@@ -77,7 +77,11 @@ def _end(call: Call, action: str, *conditions: ColumnElement[bool]) -> int:
     for execution in stopping:
         act = find_act(lifecycle.EXECUTION, execution["state"], action, _BY_SERVER)
         set_where(
-            call, executions, executions.c.id == execution["id"], state=act.target, ended_at=call.now
+            call,
+            executions,
+            executions.c.id == execution["id"],
+            state=act.target,
+            ended_at=call.now,
         )
         record(call, f"execution.{action}", f"execution:{execution['id']}", actor=SERVER)
     for site_id in {execution["site_id"] for execution in stopping}:

@@ -34,11 +34,7 @@ USERS = View(
 INVITATIONS = View(
     "invitation",
     invitations,
-    tuple(
-        column
-        for column in invitations.c
-        if column.key not in {"token_sha256"}
-    ),
+    tuple(column for column in invitations.c if column.key not in {"token_sha256"}),
     or_(IS_ADMIN, invitations.c.organization_id == ORGANIZATION),
     {"state": by_choice(invitations.c.state, lifecycle.INVITATION.states)},
 )
@@ -75,6 +71,4 @@ def person_with(connection: Connection, secret_sha256: str, now: str) -> Caller 
     found = connection.execute(_BY_SECRET, {"secret_sha256": secret_sha256, "now": now}).first()
     if found is None:
         return None
-    return Caller(
-        organization_id=found.organization_id, user_id=found.id, is_admin=found.is_admin
-    )
+    return Caller(organization_id=found.organization_id, user_id=found.id, is_admin=found.is_admin)

@@ -91,9 +91,7 @@ def take_up(call: Call, token: str, kind: InvitationKind) -> Wire:
     Raises:
         InvitationError: if there is no open, unexpired invitation of this kind with this token.
     """
-    found = row(
-        call.connection, invitations, invitations.c.token_sha256 == digest_of_secret(token)
-    )
+    found = row(call.connection, invitations, invitations.c.token_sha256 == digest_of_secret(token))
     if found is None or found["kind"] != kind.value:
         raise InvitationError(f"no invitation of a {kind} has this token")
     if found["state"] != lifecycle.INVITATION.initial:

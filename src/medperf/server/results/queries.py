@@ -23,9 +23,7 @@ _joined_benchmarks = (
     .outerjoin(models, models.c.id == associations.c.model_id)
     .where(
         associations.c.state == "approved",
-        or_(
-            datasets.c.organization_id == ORGANIZATION, models.c.organization_id == ORGANIZATION
-        ),
+        or_(datasets.c.organization_id == ORGANIZATION, models.c.organization_id == ORGANIZATION),
     )
 )
 
@@ -50,9 +48,7 @@ _participants = _benchmarks(
 _own = or_(results.c.site_id.in_(_own_sites), results.c.benchmark_id.in_(_own_benchmarks))
 _moment_has_come = or_(
     and_(results.c.state == "approved", results.c.benchmark_id.in_(_when_approved)),
-    and_(
-        results.c.state.in_(("pending", "rejected")), results.c.benchmark_id.in_(_from_the_start)
-    ),
+    and_(results.c.state.in_(("pending", "rejected")), results.c.benchmark_id.in_(_from_the_start)),
 )
 _in_audience = or_(
     results.c.model_id.in_(_own_models),

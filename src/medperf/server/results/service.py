@@ -64,9 +64,7 @@ def submit(call: Call, form: ResultForm) -> Wire:
     _require_usable(call, execution)
     benchmark = whole(call.connection, execution["benchmark_id"])
     document = _checked_document(call, said, execution, benchmark)
-    completing = find_act(
-        lifecycle.EXECUTION, execution["state"], "complete", {Side.SITE}
-    )
+    completing = find_act(lifecycle.EXECUTION, execution["state"], "complete", {Side.SITE})
     perform(call, lifecycle.EXECUTION, executions, execution, completing, ended_at=call.now)
     number = add(
         call,
@@ -154,16 +152,12 @@ def _require_usable(call: Call, execution: Wire) -> None:
             "the association, dataset, model, benchmark or a container is not approved now"
         )
     grant = read_statement(read_envelope(execution["granted"]).content, GrantPredicate).predicate
-    changed = [
-        name for name, value in inputs_of(now).items() if getattr(grant, name) != value
-    ]
+    changed = [name for name, value in inputs_of(now).items() if getattr(grant, name) != value]
     if changed:
         raise GrantError(f"since the grant was given this changed: {', '.join(changed)}")
 
 
-def _checked_document(
-    call: Call, said: ResultPredicate, execution: Wire, benchmark: Wire
-) -> Wire:
+def _checked_document(call: Call, said: ResultPredicate, execution: Wire, benchmark: Wire) -> Wire:
     plan = AnalysisPlan.model_validate(benchmark["analysis_plan"])
     kind = FreeFormResult if plan.free_form else TypedResult
     try:

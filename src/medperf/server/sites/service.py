@@ -43,13 +43,9 @@ def enroll(call: Call, form: Enrollment) -> Wire:
     )
     if known is not None:
         raise DuplicateError(f"the organization has a site named {form.name} already")
-    number = add(
-        call, sites, name=form.name, organization_id=organization_id, created_at=call.now
-    )
+    number = add(call, sites, name=form.name, organization_id=organization_id, created_at=call.now)
     _add_key(call, number, key)
-    record(
-        call, "site.enroll", f"site:{number}", actor=f"site:{number}", key_id=key.key_id
-    )
+    record(call, "site.enroll", f"site:{number}", actor=f"site:{number}", key_id=key.key_id)
     newcomer = Call(
         call.connection,
         Caller(organization_id=organization_id, site_id=number),

@@ -1,0 +1,157 @@
+"""A whole server in one file, the same for SQLite and PostgreSQL: gzip-compressed JSON lines.
+
+The first line says what it is and holds settings and key; each further line is one row. It is read
+from one snapshot of the database while the server runs, and it can be restored into the other kind
+of database too. The file holds the key that signs grants, so only its owner may read it.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from sqlalchemy import Boolean, Connection, func, text
+
+from medperf.domain.clock import Clock, system_clock
+from medperf.domain.errors import ConflictError, EmptyInputError, MalformedFileError
+from medperf.domain.identifiers import format_time
+from medperf.server.db.migrate import current, upgrade
+from medperf.server.db.queries import value
+from medperf.server.db.session import Database
+from medperf.server.db.tables import metadata
+from medperf.server.operations import load_key, prepare_folder, write_secret
+from medperf.server.settings import DATABASE_FILE, KEY_FILE, ServerSettings
+
+FORMAT = "medperf.backup/v1"
+_BATCH = 500
+
+
+def backup(folder: Path, target: Path, *, clock: Clock = system_clock) -> int:
+    """Write everything to a new file and answer how many rows it holds.
+
+    Raises:
+        ConflictError: if the file exists.
+    """
+    settings = ServerSettings.load(folder)
+    database = Database(settings.database_url)
+    if target.exists():
+        raise ConflictError(f"{target} exists, a backup never overwrites")
+    header = {
+        "format": FORMAT,
+        "made_at": format_time(clock()),
+        "revision": current(database),
+        "settings": settings.model_dump(exclude={"database_url"}),
+        "key": load_key(folder).to_pem().decode(),
+    }
+    unfinished = target.with_name(target.name + ".part")
+    unfinished.unlink(missing_ok=True)
+    try:
+        write_secret(unfinished, b"")
+        with gzip.open(unfinished, "wt", encoding="utf-8") as file:
+            file.write(json.dumps(header) + "\n")
+            n_rows = _write_rows(database, file)
+            file.write(json.dumps({"end": n_rows}) + "\n")
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+        database.close()
+    return n_rows
+
+
+def restore(source: Path, folder: Path, *, database_url: str | None = None) -> int:
+    """Make a server's folder and database from a backup; answer how many rows it held.
+
+    Raises:
+        ConflictError: if the folder holds a server or the database holds anything.
+        MalformedFileError: if the file is no backup, or not a whole one.
+    """
+    lines = _lines(source)
+    header: dict[str, Any] = next(lines, {})
+    if header.get("format") != FORMAT:
+        raise MalformedFileError(f"{source} is not a backup of a MedPerf server")
+    folder = prepare_folder(folder)
+    url = database_url or f"sqlite:///{folder / DATABASE_FILE}"
+    database = Database(url)
+    try:
+        if current(database) is not None:
+            raise ConflictError("the database is not empty; restore into a new one")
+        upgrade(database, header["revision"])
+        with database.writing() as connection:
+            n_rows = _read_rows(connection, lines)
+        upgrade(database)
+    finally:
+        database.close()
+    ServerSettings.model_validate({**header["settings"], "database_url": url}).save(folder)
+    write_secret(folder / KEY_FILE, header["key"].encode())
+    return n_rows
+
+
+def _write_rows(database: Database, file: TextIO) -> int:
+    n_rows = 0
+    with database.snapshot() as connection:
+        for table in metadata.sorted_tables:
+            columns = ", ".join(f'"{column.name}"' for column in table.columns)
+            # As text, so that what is restored is what was stored, to the byte.
+            order = ", ".join(f'"{column.name}"' for column in table.primary_key)
+            found = connection.execute(
+                text(f"SELECT {columns} FROM {table.name} ORDER BY {order}")  # noqa: S608
+            )
+            for row in found:
+                file.write(json.dumps([table.name, dict(row._mapping)]) + "\n")  # noqa: SLF001
+                n_rows += 1
+    return n_rows
+
+
+def _read_rows(connection: Connection, lines: Iterator[Any]) -> int:
+    n_rows, name, batch = 0, "", list[dict[str, Any]]()
+    for line in lines:
+        if isinstance(line, dict):
+            if line.get("end") != n_rows:
+                break
+            _insert(connection, name, batch)
+            _continue_counting(connection)
+            return n_rows
+        if line[0] != name or len(batch) >= _BATCH:
+            _insert(connection, name, batch)
+            name, batch = line[0], []
+        batch.append(line[1])
+        n_rows += 1
+    raise MalformedFileError("the backup ends too early; nothing was restored")
+
+
+def _insert(connection: Connection, name: str, batch: list[dict[str, Any]]) -> None:
+    if batch:
+        if name not in metadata.tables:
+            raise MalformedFileError(f"the backup has rows of a table {name[:40]!r}")
+        columns = ", ".join(f'"{column}"' for column in batch[0])
+        places = ", ".join(f":{column}" for column in batch[0])
+        flags = [c.name for c in metadata.tables[name].columns if isinstance(c.type, Boolean)]
+        for values in batch:
+            # SQLite keeps them as numbers, PostgreSQL does not.
+            values.update({flag: bool(values[flag]) for flag in flags if flag in values})
+        connection.execute(text(f"INSERT INTO {name} ({columns}) VALUES ({places})"), batch)  # noqa: S608
+
+
+def _continue_counting(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        return
+    for table in metadata.sorted_tables:
+        if "id" in table.columns:
+            highest = value(connection, func.max(table.c.id))
+            if highest is not None:
+                connection.execute(
+                    text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :highest)"),
+                    {"name": table.name, "highest": highest},
+                )
+
+
+def _lines(source: Path) -> Iterator[Any]:
+    try:
+        with gzip.open(source, "rt", encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)
+    except FileNotFoundError:
+        raise EmptyInputError(f"there is no file {source}") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise MalformedFileError(f"{source} is damaged: {error}") from None
