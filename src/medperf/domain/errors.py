@@ -285,6 +285,13 @@ class FingerprintMismatchError(UntrustedError):
     hint = "Restore the prepared files, or prepare and register a new version."
 
 
+class SealError(UntrustedError):
+    """A sealed file does not open: the secret is wrong, or it was cut short or changed."""
+
+    code = "seal"
+    hint = "Check the passphrase or key file; if it is right, copy the file again."
+
+
 # --- running ---
 
 
