@@ -40,7 +40,7 @@ prints the completion for your shell.
 
 | variable | meaning | default |
 |---|---|---|
-| `MEDPERF_HOME` | where logins are kept: `profiles.yaml`, and `credentials`, readable by you alone | `~/.config/medperf` |
+| `MEDPERF_HOME` | where logins are kept, readable by you alone | `~/.config/medperf` |
 | `MEDPERF_PROFILE` | the login to use | the current one |
 | `MEDPERF_SITE` | the site's folder | |
 | `MEDPERF_SERVER` | the server's folder | |

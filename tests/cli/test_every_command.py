@@ -55,4 +55,4 @@ def test_the_help_of_the_root_lists_every_command(medperf):
 def test_each_shell_can_complete(shell, medperf):
     ran = medperf("completion", shell)
     assert "_MEDPERF_COMPLETE" in ran.out
-    assert medperf("completion", shell, "--json").json["script"] == ran.out.rstrip("\n")
+    assert medperf("completion", shell, "--json").json["script"] + "\n" == ran.out

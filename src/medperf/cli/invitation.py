@@ -1,11 +1,15 @@
 """``medperf invitation``: how people and sites come in."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
 import click
 
 from medperf.cli import listing
 from medperf.cli.command import Noun
 from medperf.cli.connection import client, connected, find_number
-from medperf.cli.output import note, show_record
+from medperf.cli.output import show_token
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import INVITATION
 
@@ -24,6 +28,30 @@ DESCRIBED = listing.Description(
     empty="No invitations. Next: medperf invitation issue --help",
     has_name=False,
 )
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def token_options(function: F) -> F:
+    """``--valid-days`` and ``--token-file``."""
+    days = click.option(
+        "--valid-days",
+        default=14,
+        show_default=True,
+        type=click.IntRange(1, 90),
+        help="How long it can be taken up.",
+    )
+    return days(token_file_option(function))
+
+
+def token_file_option(function: F) -> F:
+    """``--token-file``."""
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        help="Write the token to this new file, readable by you alone, instead of showing it.",
+    )(function)
 
 
 @click.group(cls=Noun)
@@ -45,12 +73,26 @@ listing.add_ls(command, DESCRIBED, "medperf invitation ls --state open")
 @click.option("--name", required=True, help="The person's or the site's name.")
 @click.option("--email", help="A person's e-mail address.")
 @click.option("--admin", is_flag=True, help="Let the person administer the server.")
-@click.option("--valid-days", default=14, show_default=True, type=click.IntRange(1, 90))
+@token_options
 def issue(
-    kind: str, organization: str, name: str, email: str | None, admin: bool, valid_days: int
+    kind: str,
+    organization: str,
+    name: str,
+    email: str | None,
+    admin: bool,
+    valid_days: int,
+    token_file: Path | None,
 ) -> None:
     """Issue an invitation; prints the one-time token to hand over."""
-    issue_invitation(kind, organization, name, email, admin=admin, valid_days=valid_days)
+    issue_invitation(
+        kind,
+        organization,
+        name,
+        email,
+        admin=admin,
+        valid_days=valid_days,
+        token_file=token_file,
+    )
 
 
 listing.add_acts(
@@ -61,7 +103,14 @@ listing.add_acts(
 
 
 def issue_invitation(
-    kind: str, organization: str, name: str, email: str | None, *, admin: bool, valid_days: int
+    kind: str,
+    organization: str,
+    name: str,
+    email: str | None,
+    *,
+    admin: bool,
+    valid_days: int,
+    token_file: Path | None,
 ) -> None:
     """Issue an invitation and show its token, which is shown only this once."""
     with connected() as transport:
@@ -79,5 +128,4 @@ def issue_invitation(
                 valid_days=valid_days,
             )
         )
-    show_record(issued.model_dump(mode="json"))
-    note("Hand the token over in private: it is shown only now and works once.")
+    show_token(issued.model_dump(mode="json"), token_file)

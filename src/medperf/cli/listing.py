@@ -74,11 +74,25 @@ class Description:
         return "NUMBER|NAME" if self.has_name else "NUMBER"
 
 
-def add_ls(group: Noun, described: Description, example: str) -> None:
-    """Give the noun an ``ls`` with its filters."""
+Instead = Callable[[dict[str, Any]], bool]
+"""Told what was given to ``ls``; answers whether it listed something else itself."""
+
+
+def add_ls(
+    group: Noun,
+    described: Description,
+    example: str,
+    *,
+    options: Sequence[click.Option] = (),
+    instead: Instead = lambda _: False,
+) -> None:
+    """Give the noun an ``ls`` with its filters, and options of its own."""
 
     def ls(limit: int, **given: Any) -> None:
         from medperf.client.paging import rows
+
+        if instead(given):
+            return
 
         with connected() as transport:
             filters = _filters(transport, described.filters, given)
@@ -98,7 +112,7 @@ def add_ls(group: Noun, described: Description, example: str) -> None:
         Verb(
             "ls",
             callback=ls,
-            params=[*(one.parameter() for one in described.filters), limit],
+            params=[*options, *(one.parameter() for one in described.filters), limit],
             help=f"List {described.path.replace('-', ' ')}.",
             example=example,
         )

@@ -1,9 +1,11 @@
 """What a command says on stdout: a table or a record for people, JSON for programs."""
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -60,6 +62,17 @@ def show_done(sentence: str, record: Mapping[str, Any], then: str = "") -> None:
         write(printable(sentence))
         if then:
             write(f"Next: {then}")
+
+
+def show_token(record: Mapping[str, Any], token_file: Path | None) -> None:
+    """Show what holds a one-time token, or keep the token in a file for its owner alone."""
+    if token_file is None:
+        show_record(record)
+        note("Hand the token over in private: it is shown only now and works once.")
+        return
+    with os.fdopen(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{record['token']}\n")
+    show_record({**record, "token": None, "token_file": str(token_file)})
 
 
 def outline(value: Any, indent: str = "") -> Iterator[str]:

@@ -1,10 +1,12 @@
 """``medperf user``: people."""
 
+from pathlib import Path
+
 import click
 
 from medperf.cli import listing
 from medperf.cli.command import Noun
-from medperf.cli.invitation import issue_invitation
+from medperf.cli.invitation import issue_invitation, token_options
 from medperf.cli.tables import Column
 
 DESCRIBED = listing.Description(
@@ -37,7 +39,22 @@ listing.add_ls(command, DESCRIBED, "medperf user ls\nmedperf user ls --organizat
 @click.option("--name", required=True, help="The person's name.")
 @click.option("--email", required=True, help="The person's e-mail address.")
 @click.option("--admin", is_flag=True, help="Let them administer the server.")
-@click.option("--valid-days", default=14, show_default=True, type=click.IntRange(1, 90))
-def invite(organization: str, name: str, email: str, admin: bool, valid_days: int) -> None:
+@token_options
+def invite(
+    organization: str,
+    name: str,
+    email: str,
+    admin: bool,
+    valid_days: int,
+    token_file: Path | None,
+) -> None:
     """Invite a person; prints the one-time token to hand over."""
-    issue_invitation("user", organization, name, email, admin=admin, valid_days=valid_days)
+    issue_invitation(
+        "user",
+        organization,
+        name,
+        email,
+        admin=admin,
+        valid_days=valid_days,
+        token_file=token_file,
+    )

@@ -1,0 +1,132 @@
+"""``medperf server``: the coordination server, as its operator runs it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from medperf.cli.command import Noun
+from medperf.cli.invitation import token_file_option
+from medperf.cli.output import note, show_done, show_token
+from medperf.domain.errors import InvalidRequestError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _folder_option(function: F) -> F:
+    return click.option(
+        "--folder", metavar="DIR", help="The server's folder (or set MEDPERF_SERVER)."
+    )(function)
+
+
+@click.group(cls=Noun)
+def command() -> None:
+    """The coordination server: who is who, what is registered, approved, run, released."""
+
+
+@command.command(
+    example="""
+    medperf server init --folder /srv/medperf --name "My federation" \
+--organization "University of X" --admin "Ada L" --email ada@example.org
+    medperf server init --folder /srv/medperf --name "My federation" \
+--database-url postgresql://medperf@localhost/medperf
+    """
+)
+@_folder_option
+@click.option("--name", required=True, help="What the server is called.")
+@click.option("--database-url", metavar="URL", help="PostgreSQL, say; a SQLite file by default.")
+@click.option("--public-url", metavar="URL", help="Where others reach the server.")
+@click.option("--organization", help="The first admin's organization.")
+@click.option("--admin", metavar="NAME", help="The first admin, who is invited.")
+@click.option("--email", help="The first admin's e-mail address.")
+@token_file_option
+def init(
+    folder: str | None,
+    name: str,
+    database_url: str | None,
+    public_url: str | None,
+    organization: str | None,
+    admin: str | None,
+    email: str | None,
+    token_file: Path | None,
+) -> None:
+    """Make a server's folder: settings, its key, an empty database; invite the first admin."""
+    from medperf.server import operations
+
+    place = _folder(folder)
+    given = [organization, admin, email]
+    if any(given) and not all(given):
+        raise InvalidRequestError(
+            "an admin needs a name, an organization and an e-mail address",
+            hint="Give --admin, --organization and --email together.",
+        )
+    settings = operations.init(place, name=name, database_url=database_url, public_url=public_url)
+    done = {"folder": str(place.absolute()), "name": settings.name}
+    if organization and admin and email:
+        issued = operations.invite_user(
+            place, name=admin, email=email, organization=organization, is_admin=True
+        )
+        show_token({**done, **issued.model_dump(mode="json")}, token_file)
+        note(f"Next: medperf server start --folder {place}, then medperf login.")
+    else:
+        show_done(
+            f"{place} is the server {settings.name}.",
+            done,
+            f"medperf server user --folder {place} --admin --help",
+        )
+
+
+@command.command(
+    example="""
+    medperf server start --folder /srv/medperf
+    medperf server start --folder /srv/medperf --host 0.0.0.0 --port 8443 --processes 4
+    """
+)
+@_folder_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535),
+              help="Listen on this port; 0 takes a free one.")  # fmt: skip
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256),
+              help="How many processes serve.")  # fmt: skip
+def start(folder: str | None, host: str, port: int, processes: int) -> None:
+    """Serve until stopped (Ctrl-C or SIGTERM); the address is in the folder's server.address."""
+    from medperf.server import operations
+
+    operations.start(_folder(folder), host=host, port=port, processes=processes, on_listening=note)
+
+
+@command.command(
+    example='medperf server user --organization "University of X" --name Eve --email e@x.org'
+)
+@_folder_option
+@click.option("--organization", required=True, help="Their organization; added if it is new.")
+@click.option("--name", required=True, help="The person's name.")
+@click.option("--email", required=True, help="The person's e-mail address.")
+@click.option("--admin", is_flag=True, help="Let them administer the server.")
+@token_file_option
+def user(
+    folder: str | None,
+    organization: str,
+    name: str,
+    email: str,
+    admin: bool,
+    token_file: Path | None,
+) -> None:
+    """Invite a person from the server's own machine, without a login."""
+    from medperf.server import operations
+
+    issued = operations.invite_user(
+        _folder(folder), name=name, email=email, organization=organization, is_admin=admin
+    )
+    show_token(issued.model_dump(mode="json"), token_file)
+
+
+def _folder(given: str | None) -> Path:
+    folder = given or os.environ.get("MEDPERF_SERVER")
+    if not folder:
+        raise InvalidRequestError(
+            "which server? no folder was named", hint="Give --folder DIR or set MEDPERF_SERVER."
+        )
+    return Path(folder)

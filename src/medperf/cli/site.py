@@ -1,0 +1,233 @@
+"""``medperf site``: the agent beside the data, and what its people decide."""
+
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from medperf.cli.asking import answer, confirm, on_terminal
+from medperf.cli.at_site import folder_option, opened, person_options, require_folder
+from medperf.cli.command import Noun, wants_json
+from medperf.cli.output import note, show_done, show_record, show_rows, write, write_json
+
+if TYPE_CHECKING:
+    from medperf.site.review import InboxItem
+
+
+@click.group(cls=Noun)
+def command() -> None:
+    """The agent beside the data. It calls out and opens no port; people here decide what leaves."""
+
+
+@command.command(
+    example="""
+    medperf site init --folder /srv/medperf --server https://medperf.example.org \
+--invitation - --name "Hospital A" < token.txt
+    """
+)
+@folder_option
+@click.option("--server", required=True, metavar="URL", help="The server's address.")
+@click.option("--invitation", metavar="TOKEN", help="The one-time token; - reads standard input.")
+@click.option("--name", required=True, help="What the site is called.")
+def init(folder: str | None, server: str, invitation: str | None, name: str) -> None:
+    """Make a site's folder with its own key, and enroll it at a server."""
+    from medperf.cli.profiles import check_server_address
+    from medperf.site.enrollment import enroll
+
+    place = require_folder(folder)
+    address = check_server_address(server)
+    token = answer("Invitation token", invitation, flag="--invitation", hide=True)
+    settings = enroll(place, server=address, invitation=token, name=name)
+    show_done(
+        f"{place} is site {settings.site_id}, {settings.name}, at {settings.server}.",
+        {"folder": str(place.absolute()), **settings.model_dump(mode="json")},
+        "medperf dataset prepare --help, then medperf site start",
+    )
+
+
+@command.command(example="medperf site start\nmedperf site start --once")
+@folder_option
+@click.option("--once", is_flag=True, help="Do what can be done now, then stop.")
+def start(folder: str | None, once: bool) -> None:
+    """Run the agent until it is stopped (Ctrl-C or SIGTERM); its log goes to stderr.
+
+    Killed at any point, the next start carries on: nothing runs twice and nothing is lost.
+    """
+    from medperf.site.agent import stop_on_signals
+
+    with opened(folder) as site:
+        agent = site.agent()
+        if once:
+            agent.settle()
+        else:
+            stop = threading.Event()
+            with stop_on_signals(stop):
+                agent.run(stop)
+        counts = dict(site.jobs.counts())
+    if once:
+        show_record({"jobs": counts} if wants_json() else counts or {"jobs": "none"})
+
+
+@command.command(example="medperf site status\nmedperf site status --json")
+@folder_option
+def status(folder: str | None) -> None:
+    """Say how the site is and what each job waits for; asks nothing of the server."""
+    from medperf.cli.site_views import STATUS_COLUMNS, status_lines, status_record
+
+    with opened(folder) as site:
+        record = status_record(site)
+    if wants_json():
+        write_json(record)
+        return
+    write("\n".join(status_lines(record)))
+    show_rows(record["jobs"], STATUS_COLUMNS, "No jobs yet: they follow an approved association.")
+    if record["n_waiting_for_person"]:
+        write(f"Next: medperf site inbox ({record['n_waiting_for_person']} questions)")
+
+
+@command.command(example="medperf site inbox\nmedperf site inbox 3 --json")
+@click.argument("job", type=int, required=False)
+@folder_option
+def inbox(job: int | None, folder: str | None) -> None:
+    """Show what waits for a person; for a release, the exact document that would leave."""
+    from medperf.cli.site_views import item_lines, item_record
+
+    with opened(folder) as site:
+        items = [site.review.item(job)] if job is not None else site.review.inbox()
+    if wants_json():
+        write_json([item_record(item) for item in items])
+    elif not items:
+        write("Nothing waits for a person.")
+    else:
+        write("\n\n".join("\n".join(item_lines(item)) for item in items))
+
+
+@command.command(
+    example='medperf site approve 3\nmedperf site approve 3 --as "Dr. Ada" --reason "checked" --yes'
+)
+@click.argument("job", type=int)
+@person_options
+@click.option("--reason", default="", help="Why; it stays at the site.")
+@click.option("--digest", help="Approve only the document of this digest, as the inbox showed it.")
+@click.option("--yes", is_flag=True, help="Do not show it and ask again.")
+@folder_option
+def approve(
+    job: int,
+    name_of_person: str | None,
+    role: str | None,
+    reason: str,
+    digest: str | None,
+    yes: bool,
+    folder: str | None,
+) -> None:
+    """Let a model run here, or let a result leave: what 'inbox' shows, and nothing else."""
+    _decide("approve", job, (name_of_person, role), reason, digest, folder, is_sure=yes)
+
+
+@command.command(example='medperf site reject 3 --reason "cohort too small"')
+@click.argument("job", type=int)
+@person_options
+@click.option("--reason", default="", help="Why; it stays at the site.")
+@click.option("--digest", help="Reject only the document of this digest, as the inbox showed it.")
+@folder_option
+def reject(
+    job: int,
+    name_of_person: str | None,
+    role: str | None,
+    reason: str,
+    digest: str | None,
+    folder: str | None,
+) -> None:
+    """Refuse a run or a release; the server hears only that nothing will come."""
+    _decide("reject", job, (name_of_person, role), reason, digest, folder, is_sure=True)
+
+
+@command.command(example="medperf site retry 3")
+@click.argument("job", type=int)
+@person_options
+@click.option("--reason", default="", help="Why; it stays at the site.")
+@folder_option
+def retry(
+    job: int, name_of_person: str | None, role: str | None, reason: str, folder: str | None
+) -> None:
+    """Start a failed, withheld or rejected job again."""
+    from medperf.site.review import Person
+
+    with opened(folder) as site:
+        state = site.review.retry(job, Person.here(name_of_person, role), reason=reason)
+    show_done(f"job {job} is {state}.", {"job_id": job, "state": state})
+
+
+@command.command(
+    name="set", example="medperf site set release=allow\nmedperf site set workers=4 runner=podman"
+)
+@click.argument("settings", nargs=-1, required=True, metavar="SETTING=VALUE...")
+@folder_option
+def set_settings(settings: tuple[str, ...], folder: str | None) -> None:
+    """Change settings in site.yaml; a running agent takes them up at once."""
+    from medperf.site.folder import SiteFolder
+    from medperf.site.settings import read_settings, set_setting
+
+    place = SiteFolder(require_folder(folder))
+    place.require()
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not SETTING=VALUE", param_hint="SETTING=VALUE")
+        set_setting(place.settings, key, value)
+    changed = read_settings(place.settings).model_dump(mode="json")
+    keys = [text.partition("=")[0] for text in settings]
+    said = ", ".join(f"{key} is {changed[key]}" for key in keys)
+    show_done(f"{said}.", changed)
+
+
+@command.command(example="medperf site ledger\nmedperf site ledger 4")
+@click.argument("line", type=int, required=False)
+@folder_option
+def ledger(line: int | None, folder: str | None) -> None:
+    """List everything that ever left this site, and who let it go; with a number, show it."""
+    from medperf.cli.site_views import LEDGER_COLUMNS, ledger_record
+
+    with opened(folder) as site:
+        lines = [ledger_record(one) for one in site.ledger.lines()]
+    if line is None:
+        plain = [{key: one[key] for key in one if key != "content"} for one in lines]
+        show_rows(lines if wants_json() else plain, LEDGER_COLUMNS, "Nothing has left this site.")
+        return
+    found = [one for one in lines if one["number"] == line]
+    if not found:
+        raise click.BadParameter(f"the ledger has no line {line}", param_hint="LINE")
+    show_record(found[0])
+
+
+def _decide(
+    action: str,
+    job: int,
+    who: tuple[str | None, str | None],
+    reason: str,
+    digest: str | None,
+    folder: str | None,
+    *,
+    is_sure: bool,
+) -> None:
+    from medperf.cli.site_views import item_lines
+    from medperf.site.review import Person
+
+    with opened(folder) as site:
+        item = site.review.item(job)
+        if not is_sure and on_terminal() and not wants_json():
+            write("\n".join(item_lines(item)))
+            confirm(_question(item), yes=False)
+        decide = site.review.approve if action == "approve" else site.review.reject
+        # What was shown binds the decision: anything else by now is refused.
+        state = decide(job, Person.here(*who), reason=reason, digest=digest or item.digest)
+    record = {"job_id": job, "question": item.question, "digest": item.digest, "state": state}
+    show_done(f"job {job}: {item.question} {action}d, it is {state}.", record)
+    if action == "approve":
+        note("A running agent takes it from here; else 'medperf site start'.")
+
+
+def _question(item: "InboxItem") -> str:
+    if item.question == "run":
+        return f"May {item.model} run on {item.dataset}?"
+    return f"May exactly this document leave ({item.digest})?"
