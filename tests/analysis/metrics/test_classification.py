@@ -244,11 +244,14 @@ def test_a_definition_is_complete_and_its_name_can_be_declared_in_a_plan(name):
 
 
 def test_a_level_is_part_of_the_name_and_of_the_title():
-    assert definition("sensitivity_at_specificity_0.90").title.endswith("at least 0.9")
+    assert definition("sensitivity_at_specificity_0.90").title.endswith("at least 0.90")
 
 
 def _named(name: str) -> str:
-    return name.replace("<level>", "0.90")
+    numbers = {"<level>": "0.90", "<threshold>": "0.25", "<fp>": "1", "<fn>": "5"}
+    for place, number in numbers.items():
+        name = name.replace(place, number)
+    return name
 
 
 def _two(reference: NDArray[np.bool_], probability: NDArray[np.float64]) -> ClassifiedCases:

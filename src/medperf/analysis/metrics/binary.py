@@ -103,6 +103,22 @@ def balanced_accuracy(reference: Bools, predicted: Bools) -> MetricValue:
     return MetricValue(sum(part.value or 0.0 for part in parts) / 2, len(reference))
 
 
+def matthews_correlation(reference: Bools, predicted: Bools) -> MetricValue:
+    """Correlation of reference and prediction. [-1, 1], higher is better, 0 is chance.
+
+    Missing with one reference class; 0 for a constant prediction, the limit that Chicco and Jurman
+    2020 argue for. Matthews 1975.
+    """
+    if reason := _both_classes(reference):
+        return MetricValue.none(reason)
+    if predicted.all() or not predicted.any():
+        return MetricValue(0.0, len(reference))
+    spread = reference.std() * predicted.std()
+    both = float(np.mean(reference & predicted))
+    covariance = both - float(reference.mean()) * float(predicted.mean())
+    return MetricValue(float(covariance / spread), len(reference))
+
+
 def counts_by_threshold(reference: Bools, probability: Floats) -> tuple[Floats, Floats, Floats]:
     """Distinct probabilities, highest first, with the true and false positives at or above each.
 
@@ -188,6 +204,11 @@ def expected_calibration_error(reference: Bools, probability: Floats) -> MetricV
     """
     if len(reference) == 0:
         return MetricValue.none(Missing.NO_CASES)
-    bins = np.minimum((probability * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    bins = calibration_bins(probability)
     surplus = np.bincount(bins, weights=probability - reference, minlength=CALIBRATION_BINS)
     return MetricValue(float(np.abs(surplus).sum() / len(reference)), len(reference))
+
+
+def calibration_bins(probability: Floats) -> NDArray[np.int64]:
+    """The bin of each probability, from 0 to ``CALIBRATION_BINS - 1``."""
+    return np.minimum((probability * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)

@@ -2,19 +2,20 @@
 
 With two classes and a positive one, a metric is that of the positive class. With more, the overall
 value is what the definition's ``average`` says, and ``class_label`` asks for one class against the
-rest. Every number is computed by ``binary`` or by the four forms below that know many classes.
+rest. Every number is computed by ``by_class``, or by the forms below that know many
+classes.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medperf.analysis.metrics import binary
+from medperf.analysis.metrics.by_class import value_of_class
 from medperf.analysis.metrics.classification_table import DEFINITIONS
-from medperf.analysis.metrics.definition import MetricDefinition, MetricValue, Missing, look_up
+from medperf.analysis.metrics.definition import MetricDefinition, MetricValue, Missing, resolve
 
 Integers = NDArray[np.int64]
 
@@ -69,33 +70,14 @@ def definition(name: str) -> MetricDefinition:
     Raises:
         InvalidRequestError: if there is none; the message lists what there is.
     """
-    family, level = _split(name)
-    found = look_up(family, DEFINITIONS)
-    if level is None:
-        return found
-    return replace(found, name=name, title=found.title.replace("a fixed level", f"{level:g}"))
-
-
-_AT_LEVEL = re.compile(
-    r"^((?:sensitivity_at_specificity|specificity_at_sensitivity)_)(0\.\d{1,4})$"
-)
-
-
-def _split(name: str) -> tuple[str, float | None]:
-    found = _AT_LEVEL.match(name)
-    return (f"{found[1]}<level>", float(found[2])) if found else (name, None)
+    return resolve(name, DEFINITIONS).definition
 
 
 def _one_against_rest(name: str, cases: ClassifiedCases, k: int) -> MetricValue:
     reference = cases.reference == k
-    family, level = _split(name)
-    if family in _BY_CLASS:
-        return _BY_CLASS[family](reference, cases.predicted == k)
-    if cases.probabilities is None:
-        return MetricValue.none(Missing.NO_PROBABILITIES)
-    if level is not None:
-        return _BY_LEVEL[family](reference, cases.probabilities[:, k], level)
-    return _BY_PROBABILITY[family](reference, cases.probabilities[:, k])
+    metric = resolve(name, DEFINITIONS)
+    probability = None if cases.probabilities is None else cases.probabilities[:, k]
+    return value_of_class(metric, reference, cases.predicted == k, probability)
 
 
 def _macro(parts: list[MetricValue], cases: ClassifiedCases) -> MetricValue:
@@ -138,12 +120,6 @@ def matthews_correlation(cases: ClassifiedCases) -> MetricValue:
     return MetricValue(covariance / float(np.sqrt(spread_reference * spread_predicted)), len(cases))
 
 
-def _matthews_of_two(reference: binary.Bools, predicted: binary.Bools) -> MetricValue:
-    return matthews_correlation(
-        ClassifiedCases(("rest", "class"), reference.astype(np.int64), predicted.astype(np.int64))
-    )
-
-
 def _mean_recall(cases: ClassifiedCases) -> MetricValue:
     parts = [_one_against_rest("sensitivity", cases, k) for k in range(len(cases.classes))]
     return _macro(parts, cases)
@@ -166,26 +142,6 @@ def top_label_calibration_error(cases: ClassifiedCases) -> MetricValue:
     return binary.expected_calibration_error(cases.reference == cases.predicted, confidence)
 
 
-_BY_CLASS: Mapping[str, Callable[[binary.Bools, binary.Bools], MetricValue]] = {
-    "accuracy": binary.accuracy,
-    "balanced_accuracy": binary.balanced_accuracy,
-    "sensitivity": binary.sensitivity,
-    "specificity": binary.specificity,
-    "positive_predictive_value": binary.positive_predictive_value,
-    "negative_predictive_value": binary.negative_predictive_value,
-    "f1": binary.f1,
-    "mcc": _matthews_of_two,
-}
-_BY_PROBABILITY: Mapping[str, Callable[[binary.Bools, binary.Floats], MetricValue]] = {
-    "auroc": binary.auroc,
-    "average_precision": binary.average_precision,
-    "brier": binary.brier,
-    "expected_calibration_error": binary.expected_calibration_error,
-}
-_BY_LEVEL: Mapping[str, Callable[[binary.Bools, binary.Floats, float], MetricValue]] = {
-    "sensitivity_at_specificity_<level>": binary.sensitivity_at_specificity,
-    "specificity_at_sensitivity_<level>": binary.specificity_at_sensitivity,
-}
 _MANY: Mapping[str, Callable[[ClassifiedCases], MetricValue]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _mean_recall,

@@ -1,5 +1,6 @@
 """The classification metrics as data, in the order in which a reader meets them."""
 
+import math
 from collections.abc import Mapping
 
 from medperf.analysis.metrics.definition import MetricDefinition
@@ -45,6 +46,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge="defined with one class",
             source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
             average="native",
+            per_case=True,
         ),
         MetricDefinition(
             name="balanced_accuracy",
@@ -137,6 +139,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             source="Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
             needs="probabilities",
             average="native",
+            per_case=True,
         ),
         MetricDefinition(
             name="expected_calibration_error",
@@ -153,7 +156,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
         ),
         MetricDefinition(
             name="sensitivity_at_specificity_<level>",
-            title="Sensitivity at a specificity of at least a fixed level",
+            title="Sensitivity at a specificity of at least <level>",
             direction="higher",
             lower=0.0,
             upper=1.0,
@@ -165,7 +168,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
         ),
         MetricDefinition(
             name="specificity_at_sensitivity_<level>",
-            title="Specificity at a sensitivity of at least a fixed level",
+            title="Specificity at a sensitivity of at least <level>",
             direction="higher",
             lower=0.0,
             upper=1.0,
@@ -174,6 +177,31 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=_TWO,
             source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
             needs="probabilities",
+        ),
+        MetricDefinition(
+            name="net_benefit@<threshold>",
+            title="Net benefit at the threshold probability <threshold>",
+            direction="higher",
+            lower=-math.inf,
+            upper=1.0,
+            unit="",
+            counted=_ALL,
+            edge="defined with one class; 0 where no case reaches the threshold",
+            source="Vickers and Elkin 2006, doi:10.1177/0272989X06295361",
+            needs="probabilities",
+            per_case=True,
+        ),
+        MetricDefinition(
+            name="expected_cost@fp<fp>-fn<fn>",
+            title="Expected cost, <fp> per false positive and <fn> per false negative",
+            direction="lower",
+            lower=0.0,
+            upper=math.inf,
+            unit="cost per case",
+            counted=_ALL,
+            edge="defined with one class",
+            source="Ferrer 2022, arXiv:2209.05355; Maier-Hein et al. 2024, Metrics reloaded",
+            per_case=True,
         ),
     )
 }

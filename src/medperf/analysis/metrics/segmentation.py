@@ -1,74 +1,33 @@
-"""Segmentation of one case: overlap, and distances between boundaries in millimeters.
+"""Segmentation of one case: overlap, volume, distances between boundaries, lesions.
 
 Libraries disagree about distances because they disagree about what a boundary is and how a
-percentile is taken. Here the name says it: ``voxel`` means that the boundary is made of the voxels
-of a mask that touch the outside by a face (the edge of the array counts as outside), and that
-distances run between voxel centers; ``directed`` takes the percentile in each direction and then
-the larger one, ``pooled`` takes it over both directions together. Other definitions get other
-names.
-
-Works in two and three dimensions. Only the box around both masks is looked at, so the cost depends
-on the size of the lesion and not on that of the volume.
+percentile is taken. Here the name says it: ``voxel`` and ``surfel`` are the two kinds of boundary
+(``masks``); of voxels, ``directed`` takes the percentile in each direction and then the larger one,
+``pooled`` takes it over both directions together. A tolerance, a width or a penalty is a number in
+the name. Works in two and three dimensions.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, generate_binary_structure
-from scipy.spatial import cKDTree
+from scipy.ndimage import distance_transform_edt
 
-from medperf.analysis.metrics.definition import MetricDefinition, MetricValue, Missing, look_up
-from medperf.analysis.metrics.segmentation_table import DEFINITIONS
-from medperf.domain.errors import InvalidRequestError
+from medperf.analysis.metrics.definition import (
+    MetricDefinition,
+    MetricValue,
+    Missing,
+    NamedMetric,
+    resolve,
+)
+from medperf.analysis.metrics.lesions import LesionRule, LesionTable, compare_lesions
+from medperf.analysis.metrics.masks import MaskPair, Side, Sides, boundary_voxels
+from medperf.analysis.metrics.segmentation_table import DEFINITIONS, PENALIZED
+from medperf.analysis.metrics.skeleton import center_lines
+
+__all__ = ["MaskPair", "definition", "values_of"]
 
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class MaskPair:
-    """A reference mask and a predicted one of the same shape, and the size of a voxel.
-
-    ``spacing_mm`` has one number per axis of the arrays, in their order.
-    """
-
-    reference: Bools
-    prediction: Bools
-    spacing_mm: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if self.reference.shape != self.prediction.shape:
-            raise InvalidRequestError(
-                f"the masks differ in shape: {self.reference.shape} and {self.prediction.shape}"
-            )
-        if len(self.spacing_mm) != self.reference.ndim or min(self.spacing_mm) <= 0:
-            raise InvalidRequestError(
-                f"spacing_mm needs {self.reference.ndim} numbers above 0, one per axis"
-            )
-
-    @cached_property
-    def cropped(self) -> tuple[Bools, Bools]:
-        """Both masks within the smallest box that holds them; empty arrays if there is nothing."""
-        either = self.reference | self.prediction
-        box = []
-        for axis in range(either.ndim):
-            others = tuple(other for other in range(either.ndim) if other != axis)
-            hit = np.flatnonzero(either.any(axis=others))
-            box.append(slice(hit[0], hit[-1] + 1) if len(hit) else slice(0, 0))
-        return self.reference[tuple(box)], self.prediction[tuple(box)]
-
-    @cached_property
-    def distances_mm(self) -> tuple[Floats, Floats]:
-        """How far each boundary voxel is from the other mask's boundary.
-
-        First those of the prediction, then those of the reference. Neither mask may be empty.
-        """
-        reference, prediction = (_boundary(mask, self.spacing_mm) for mask in self.cropped)
-        return _nearest(prediction, reference), _nearest(reference, prediction)
 
 
 def values_of(names: Iterable[str], pair: MaskPair) -> dict[str, MetricValue]:
@@ -76,69 +35,174 @@ def values_of(names: Iterable[str], pair: MaskPair) -> dict[str, MetricValue]:
 
     Raises:
         InvalidRequestError: if there is no such metric.
+        NotSupportedError: if clDice is wanted and scikit-image is not installed.
     """
-    return {name: _value_of(name, pair) for name in names}
+    lesions: dict[LesionRule, LesionTable] = {}
+    return {name: _value_of(resolve(name, DEFINITIONS), pair, lesions) for name in names}
 
 
 def definition(name: str) -> MetricDefinition:
-    """The definition of ``name``, or of the family of ``nsd_voxel@2mm``.
+    """The definition of ``name``, or of a member of a family as ``nsd_voxel@2mm``.
 
     Raises:
         InvalidRequestError: if there is none; the message lists what there is.
     """
-    return look_up(_split(name)[0], DEFINITIONS)
+    return resolve(name, DEFINITIONS).definition
 
 
-_TOLERANCE = re.compile(r"^(nsd_voxel@)(\d{1,3}(?:\.\d{1,3})?)mm$")
-
-
-def _split(name: str) -> tuple[str, float]:
-    found = _TOLERANCE.match(name)
-    return (f"{found[1]}<tolerance>mm", float(found[2])) if found else (name, 0.0)
-
-
-def _value_of(name: str, pair: MaskPair) -> MetricValue:
-    definition(name)
-    family, tolerance_mm = _split(name)
-    sizes = [int(np.count_nonzero(mask)) for mask in pair.cropped]
-    if not any(sizes):
+def _value_of(
+    metric: NamedMetric, pair: MaskPair, lesions: dict[LesionRule, LesionTable]
+) -> MetricValue:
+    reference, prediction, _ = pair.sizes
+    if not reference and not prediction:
         return MetricValue.none(Missing.EMPTY_BOTH, 1)
-    if family in _OVERLAP:
-        shared = int(np.count_nonzero(pair.cropped[0] & pair.cropped[1]))
-        return MetricValue(_OVERLAP[family](shared, sum(sizes)), 1)
-    if family == "nsd_voxel@<tolerance>mm":
-        # An empty mask has no boundary, so none of the other's is within any tolerance.
-        return MetricValue(_nsd(pair, tolerance_mm) if all(sizes) else 0.0, 1)
-    if not all(sizes):
-        return MetricValue.none(Missing.EMPTY_ONE, 1)
-    return MetricValue(_DISTANCE[family](*pair.distances_mm), 1)
+    if metric.family in _LESIONS:
+        return _of_lesions(metric, pair, lesions)
+    if metric.family in _COUNTS:
+        return _found(_COUNTS[metric.family](pair))
+    both = bool(reference and prediction)
+    if metric.family in _SHARES:
+        # Where one mask is empty, nothing of it lies on or near the other.
+        return _found(_SHARES[metric.family](pair, *metric.numbers) if both else 0.0)
+    family = metric.family
+    if family in PENALIZED:
+        if not both:
+            return MetricValue(metric.numbers[0], 1)
+        family = PENALIZED[family]
+    return _found(_DISTANCES[family](pair) if both else None)
 
 
-def _nsd(pair: MaskPair, tolerance_mm: float) -> float:
-    # Distances are sums of squares of spacings: a voxel exactly at the tolerance must not be lost.
-    both = np.concatenate(pair.distances_mm)
-    return float(np.count_nonzero(both <= tolerance_mm + 1e-9) / len(both))
+def _found(value: float | None) -> MetricValue:
+    return MetricValue.none(Missing.EMPTY_ONE, 1) if value is None else MetricValue(value, 1)
 
 
-def _boundary(mask: Bools, spacing_mm: tuple[float, ...]) -> Floats:
-    faces = generate_binary_structure(mask.ndim, 1)
-    inner = binary_erosion(mask, structure=faces, border_value=0)
-    points: Floats = np.argwhere(mask & ~inner) * np.array(spacing_mm)
-    return points
+# --- voxel counts ---
 
 
-def _nearest(points: Floats, others: Floats) -> Floats:
-    distances, _ = cKDTree(others).query(points)
-    return np.asarray(distances, dtype=np.float64)
+def _dsc(pair: MaskPair) -> float:
+    reference, prediction, shared = pair.sizes
+    return 2 * shared / (reference + prediction)
 
 
-_OVERLAP: Mapping[str, Callable[[int, int], float]] = {
-    "dsc": lambda shared, total: 2 * shared / total,
-    "iou": lambda shared, total: shared / (total - shared),
+def _iou(pair: MaskPair) -> float:
+    reference, prediction, shared = pair.sizes
+    return shared / (reference + prediction - shared)
+
+
+def _sensitivity(pair: MaskPair) -> float | None:
+    reference, _, shared = pair.sizes
+    return shared / reference if reference else None
+
+
+def _precision(pair: MaskPair) -> float | None:
+    _, prediction, shared = pair.sizes
+    return shared / prediction if prediction else None
+
+
+def _volume_difference_ml(pair: MaskPair) -> float:
+    reference, prediction, _ = pair.sizes
+    # In the plane the third side is taken as 1 mm.
+    return abs(prediction - reference) * float(np.prod(pair.spacing_mm)) / 1000.0
+
+
+def _relative_volume_difference(pair: MaskPair) -> float | None:
+    reference, prediction, _ = pair.sizes
+    return abs(prediction - reference) / reference if reference else None
+
+
+# --- boundaries ---
+
+
+def _nsd(sides: Sides, tolerance_mm: float) -> float:
+    near = sides.prediction.weight_within(tolerance_mm) + sides.reference.weight_within(
+        tolerance_mm
+    )
+    return near / (sides.prediction.weight + sides.reference.weight)
+
+
+def _hd(sides: Sides) -> float:
+    return float(max(sides.prediction.distances_mm.max(), sides.reference.distances_mm.max()))
+
+
+def _hd95_directed(sides: Sides) -> float:
+    return max(sides.prediction.percentile(95), sides.reference.percentile(95))
+
+
+def _hd95_pooled(sides: Sides) -> float:
+    both = np.concatenate((sides.prediction.distances_mm, sides.reference.distances_mm))
+    return Side(both, None).percentile(95)
+
+
+def _assd(sides: Sides) -> float:
+    weight = sides.prediction.weight + sides.reference.weight
+    return (sides.prediction.moment + sides.reference.moment) / weight
+
+
+def _boundary_iou(pair: MaskPair, width_mm: float) -> float:
+    one, two = (_rim(mask, pair.spacing_mm, width_mm) for mask in pair.cropped)
+    return float(np.count_nonzero(one & two) / np.count_nonzero(one | two))
+
+
+def _rim(mask: Bools, spacing_mm: tuple[float, ...], width_mm: float) -> Bools:
+    depth = distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)
+    inside = (slice(1, -1),) * mask.ndim
+    near: Bools = mask & (depth[inside] <= width_mm + 1e-9)
+    # A rim narrower than a voxel is one voxel wide.
+    return near | boundary_voxels(mask)
+
+
+# --- center lines and lesions ---
+
+
+def _cldice(pair: MaskPair) -> float:
+    reference, prediction = pair.cropped
+    of_reference, of_prediction = center_lines(reference), center_lines(prediction)
+    precision = _share(of_prediction, reference)
+    sensitivity = _share(of_reference, prediction)
+    whole = precision + sensitivity
+    return 2 * precision * sensitivity / whole if whole else 0.0
+
+
+def _share(line: Bools, mask: Bools) -> float:
+    length = np.count_nonzero(line)
+    return float(np.count_nonzero(line & mask) / length) if length else 0.0
+
+
+def _of_lesions(
+    metric: NamedMetric, pair: MaskPair, lesions: dict[LesionRule, LesionTable]
+) -> MetricValue:
+    dilation, smallest_mm3 = metric.numbers
+    rule = LesionRule(int(dilation), smallest_mm3)
+    if rule not in lesions:
+        lesions[rule] = compare_lesions(pair, rule)
+    value = _LESIONS[metric.family](lesions[rule])
+    return MetricValue.none(Missing.NO_OBJECTS, 1) if value is None else MetricValue(value, 1)
+
+
+_COUNTS: Mapping[str, Callable[[MaskPair], float | None]] = {
+    "dsc": _dsc,
+    "iou": _iou,
+    "voxel_sensitivity": _sensitivity,
+    "voxel_precision": _precision,
+    "absolute_volume_difference": _volume_difference_ml,
+    "relative_volume_difference": _relative_volume_difference,
 }
-_DISTANCE: Mapping[str, Callable[[Floats, Floats], float]] = {
-    "hd_voxel": lambda a, b: float(max(a.max(), b.max())),
-    "hd95_voxel_directed": lambda a, b: float(max(np.percentile(a, 95), np.percentile(b, 95))),
-    "hd95_voxel_pooled": lambda a, b: float(np.percentile(np.concatenate((a, b)), 95)),
-    "assd_voxel": lambda a, b: float(np.concatenate((a, b)).mean()),
+_SHARES: Mapping[str, Callable[..., float]] = {
+    "nsd_voxel@<tolerance>mm": lambda pair, mm: _nsd(pair.voxel_sides, mm),
+    "nsd_surfel@<tolerance>mm": lambda pair, mm: _nsd(pair.surfel_sides, mm),
+    "boundary_iou@<width>mm": _boundary_iou,
+    "cldice_lee": _cldice,
+}
+_DISTANCES: Mapping[str, Callable[[MaskPair], float]] = {
+    "hd_voxel": lambda pair: _hd(pair.voxel_sides),
+    "hd95_voxel_directed": lambda pair: _hd95_directed(pair.voxel_sides),
+    "hd95_voxel_pooled": lambda pair: _hd95_pooled(pair.voxel_sides),
+    "assd_voxel": lambda pair: _assd(pair.voxel_sides),
+    "hd95_surfel": lambda pair: _hd95_directed(pair.surfel_sides),
+    "assd_surfel": lambda pair: _assd(pair.surfel_sides),
+}
+_LESIONS: Mapping[str, Callable[[LesionTable], float | None]] = {
+    "lesion_dsc_brats@<dilation>-<volume>mm3": lambda table: table.dsc,
+    "lesion_hd95_brats@<dilation>-<volume>mm3": lambda table: table.hd95_mm,
+    "lesion_f1_brats@<dilation>-<volume>mm3": lambda table: table.f1,
 }
