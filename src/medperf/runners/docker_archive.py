@@ -41,8 +41,9 @@ def read_archive(path: Path) -> ArchivedImage:
             config, layers = _find(tar)
             content = _member(tar, config).read()
     except (tarfile.TarError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+        reason = str(error).partition("\n")[0]
         raise MalformedFileError(
-            f"{path.name} is not a Docker or OCI archive: {error}",
+            f"{path.name} is not a Docker or OCI archive: {reason}",
             hint="Write it with 'docker save' or 'skopeo copy ... oci-archive:'.",
         ) from error
     image_id = "sha256:" + hashlib.sha256(content).hexdigest()

@@ -123,6 +123,8 @@ class SandboxRunner:
         cancel: threading.Event | None,
     ) -> Outcome:
         code = Path(image.reference)
+        if not code.is_dir():
+            raise SandboxUnavailableError(f"the code {image.digest} is gone; resolve it again")
         outputs = [mount.source for mount in step.outputs]
         readable = [mount.source for mount in step.mounts if mount.read_only]
         user = self._user(level, [code, *readable])

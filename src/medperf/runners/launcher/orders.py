@@ -50,7 +50,8 @@ class Orders:
     def load(cls, text: bytes) -> Self:
         """Read what :meth:`dump` wrote."""
         fields = json.loads(text)
-        fields["program"] = tuple(fields["program"])
+        for name in ("program", "devices"):
+            fields[name] = tuple(fields[name])
         fields["binds"] = tuple(Bind(**bind) for bind in fields["binds"])
         fields["links"] = tuple((path, target) for path, target in fields["links"])
         return cls(**fields)
