@@ -2,7 +2,6 @@
 
 import pytest
 import structlog
-
 from federation.federation import Federation
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 import yaml
+from hospital import EVALUATOR_TASKS, MODEL_TASKS, PREPARATOR_TASKS
 
 from medperf.client.api import ServerClient
 from medperf.client.transport import AccessSecret
@@ -33,8 +34,6 @@ from medperf.site.app import open_site
 from medperf.site.enrollment import enroll
 from medperf.site.events import site_log
 from medperf.site.fingerprint import fingerprint
-
-from hospital import EVALUATOR_TASKS, MODEL_TASKS, PREPARATOR_TASKS
 
 DIGEST = "sha256:" + "0" * 64
 PLAN = {

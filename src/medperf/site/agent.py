@@ -36,7 +36,7 @@ from medperf.site.queue import Queue
 from medperf.site.resources import Capacity, Resources, Share, demand_of
 from medperf.site.settings import Settings
 from medperf.site.store.connection import Store
-from medperf.site.store.jobs import Job, Jobs
+from medperf.site.store.jobs import Agenda, Job, Jobs
 from medperf.site.store.leases import Lease
 from medperf.site.store.outputs import Outputs
 
@@ -178,9 +178,12 @@ class Agent:
             self._beat()
             settings = self._parts.settings()
             self._parts.resources.adjust(Capacity.of(settings))
-            self._parts.queue.decide(settings)
+            agenda = self._parts.jobs.agenda(self._parts.clock())
+            if agenda.queued:
+                self._parts.queue.decide(settings)
+                agenda = self._parts.jobs.agenda(self._parts.clock())
             self._stop_ended_jobs()
-            talks = self._start_talking(talker)
+            talks = self._start_talking(talker, agenda)
             started = self._dispatch(settings, workers)
         except errors.TransitionError:
             return True  # a person or the talker was quicker; look again
@@ -255,7 +258,7 @@ class Agent:
 
     # --- the talker ---
 
-    def _start_talking(self, talker: ThreadPoolExecutor) -> bool:
+    def _start_talking(self, talker: ThreadPoolExecutor, agenda: Agenda) -> bool:
         if self._talking is not None:
             if not self._talking.done():
                 return True
@@ -265,25 +268,25 @@ class Agent:
         now = self._parts.clock()
         if self._talk.next_at is not None and now < self._talk.next_at and self._work is None:
             return False
-        if not self._has_something_to_say(now):
+        if not self._has_something_to_say(agenda, now):
             return False
         self._talking = talker.submit(self._say)
         self._talking.add_done_callback(lambda _: self._wake.set())
         return True
 
-    def _has_something_to_say(self, now: datetime) -> bool:
-        jobs = self._parts.jobs
+    def _has_something_to_say(self, agenda: Agenda, now: datetime) -> bool:
         return (
             self._work is not None
-            or (self._room() > 0 and jobs.has_due("ready", now))
-            or bool(jobs.owing_failures())
+            or (agenda.ready > 0 and self._room(agenda) > 0)
+            or agenda.owed > 0
             or bool(self._unannounced(now))
         )
 
     def _say(self) -> None:
         try:
             self._take_in_work()
-            self._parts.queue.request_grants(self._room())
+            agenda = self._parts.jobs.agenda(self._parts.clock())
+            self._parts.queue.request_grants(self._room(agenda))
             for job in self._parts.jobs.owing_failures():
                 self._parts.gate.report_failure(job)
                 self._parts.jobs.remember(
@@ -324,10 +327,9 @@ class Agent:
                     reason = "the server revoked it"
                     self._parts.jobs.transition(number, "cancel", actor="server", reason=reason)
 
-    def _room(self) -> int:
+    def _room(self, agenda: Agenda) -> int:
         ahead = self._parts.resources.capacity.workers * AHEAD_PER_WORKER
-        counts = self._parts.jobs.counts()
-        return max(0, ahead - sum(counts.get(state, 0) for state in HEAVY))
+        return max(0, ahead - agenda.heavy)
 
     def _unannounced(self, now: datetime) -> list[int]:
         long_ago = now - timedelta(seconds=LONG_STEP_S)

@@ -111,7 +111,7 @@ class Evaluation:
             self.infer(job, plan, limits, cancel)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self._run(
+        record = self._run(
             job,
             plan.evaluator,
             "evaluate",
@@ -123,6 +123,7 @@ class Evaluation:
             limits=limits,
             cancel=cancel,
         )
+        self._outputs.complete(record)
         return results
 
     def results(self, job: int) -> Path:
@@ -183,7 +184,7 @@ class Evaluation:
             limits=limits,
             cancel=cancel,
         )
-        done = replace(
+        return replace(
             record,
             started_at=result.outcome.started_at,
             ended_at=result.outcome.ended_at,
@@ -192,8 +193,6 @@ class Evaluation:
             image_digest=result.image_digest,
             peak_memory_bytes=result.outcome.peak_memory_bytes,
         )
-        self._outputs.complete(done)
-        return done
 
     def _kept(self, key: str) -> Predictions | None:
         kept = self._outputs.predictions(key)

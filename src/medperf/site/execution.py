@@ -118,102 +118,98 @@ class Execution:
         while not held.cancel.is_set():
             if job.state == "granted":
                 self._require_grant(job)
-                self._jobs.transition(job.number, "infer")
+                job = self._jobs.transition(job.number, "infer")
             elif job.state == "inferring":
                 predictions = self._infer(job, plan, held)
+                job = self._jobs.transition(job.number, "evaluate")
             elif job.state == "evaluating":
                 self._evaluate(job, plan, held, predictions)
+                job = self._jobs.transition(job.number, "check")
             elif job.state == "checking":
                 self._give_back(held)
-                self._check(job, plan)
+                job = self._check(job, plan)
             elif job.state == "releasing":
-                self._release(job, plan)
+                job = self._release(job, plan)
             else:
                 return
-            job = self._jobs.get(job.number)
             self._at(job.state)
         raise errors.CancelledError("the job was stopped")
 
     def _infer(self, job: Job, plan: ExecutionPlan, held: Held) -> Predictions:
-        share = _share(held)
         settings = self._settings()
-        limits = limits_of(settings, share, settings.infer_timeout_s)
+        limits = limits_of(settings, _share(held), settings.infer_timeout_s)
         predictions = self._evaluation.infer(job.number, plan, limits, held.cancel)
         self._at("inferred")
-        self._jobs.transition(job.number, "evaluate")
         return predictions
 
     def _evaluate(
         self, job: Job, plan: ExecutionPlan, held: Held, predictions: Predictions | None
     ) -> None:
-        share = _share(held)
         settings = self._settings()
-        limits = limits_of(settings, share, settings.evaluate_timeout_s)
+        limits = limits_of(settings, _share(held), settings.evaluate_timeout_s)
         self._evaluation.evaluate(job.number, plan, limits, held.cancel, predictions=predictions)
         self._at("evaluated")
-        self._jobs.transition(job.number, "check")
 
-    def _check(self, job: Job, plan: ExecutionPlan) -> None:
-        results = self._evaluation.results(job.number)
-        plan_of_analysis = plan.benchmark.analysis_plan
-        examined = self._gate.examine(results, plan_of_analysis, n_cases=plan.dataset.n_cases)
+    def _check(self, job: Job, plan: ExecutionPlan) -> Job:
+        examined = self._gate.examine(
+            self._evaluation.results(job.number),
+            plan.benchmark.analysis_plan,
+            n_cases=plan.dataset.n_cases,
+        )
         if examined.error is not None:
             self._outputs.forget(job.number, "evaluate")
-            self._withhold(job, examined.error, examined.findings)
-            return
+            return self._withhold(job, examined.error, examined.findings)
         settings = self._settings()
         if settings.release is Answer.DENY:
             message = "this site's settings let no result leave"
             finding = Finding(errors.PolicyDeniedError.code, "release", message)
-            self._withhold(job, errors.PolicyDeniedError(message), (finding,))
-        elif settings.release is Answer.ASK:
-            self._jobs.transition(
-                job.number,
-                "ask",
-                document=examined.document,
-                waiting_for="a person to release the result",
+            return self._withhold(job, errors.PolicyDeniedError(message), (finding,))
+        if settings.release is Answer.ASK:
+            waiting_for = "a person to release the result"
+            return self._jobs.transition(
+                job.number, "ask", document=examined.document, waiting_for=waiting_for
             )
-        else:
-            self._jobs.transition(
-                job.number,
-                "allow",
-                document=examined.document,
-                release_decision=self._queue.by_settings("release"),
-            )
+        decision = self._queue.by_settings("release")
+        return self._jobs.transition(
+            job.number, "allow", document=examined.document, release_decision=decision
+        )
 
     def _withhold(
         self, job: Job, error: errors.WithheldError, findings: tuple[Finding, ...]
-    ) -> None:
-        self._jobs.transition(
+    ) -> Job:
+        self._log.warning("result_withheld", job=job.number, code=error.code, count=len(findings))
+        return self._jobs.transition(
             job.number,
             "withhold",
             findings=list(findings),
             failure=Failure(error.code, "check", error.detail, {}),
             failure_owed=1,
         )
-        self._log.warning("result_withheld", job=job.number, code=error.code, count=len(findings))
 
-    def _release(self, job: Job, plan: ExecutionPlan) -> None:
+    def _release(self, job: Job, plan: ExecutionPlan) -> Job:
         if job.grant_expires_at is not None and job.grant_expires_at <= self._clock():
             # Perhaps it was sent before the grant ran out, and only the answer was lost.
             known = self._gate.find_reported(job)
             if known is not None:
-                self._reported(job, known.id)
-                return
+                return self._reported(job, known.id)
             job = self._renewed(job)
         try:
-            result = self._gate.release(job, plan)
+            return self._send(job, plan)
         except errors.NotOperationalError as error:
-            self._jobs.transition(job.number, "cancel", actor="server", reason=error.detail)
-            return
+            reason = error.detail
+            return self._jobs.transition(job.number, "cancel", actor="server", reason=reason)
         except errors.GrantError:
-            result = self._gate.release(self._renewed(job), plan)
-        self._at("sent")
-        self._reported(job, result.id)
+            return self._send(self._renewed(job), plan)
 
-    def _reported(self, job: Job, result_id: int) -> None:
-        self._jobs.transition(job.number, "report", result_id=result_id)
+    def _send(self, job: Job, plan: ExecutionPlan) -> Job:
+        sent = self._gate.release(job, plan)
+        self._at("sent")
+        with self._gate.answered(sent):
+            return self._reported(job, sent.result.id)
+
+    def _reported(self, job: Job, result_id: int) -> Job:
         self._log.info("result_reported", job=job.number, result_id=result_id)
+        return self._jobs.transition(job.number, "report", result_id=result_id)
 
     def _require_grant(self, job: Job) -> None:
         if job.grant_expires_at is None or job.grant_expires_at <= self._clock():

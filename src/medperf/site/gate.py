@@ -12,6 +12,8 @@ Logs, file names, predictions and values per case have no way out: no function h
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -72,6 +74,14 @@ class Leaving:
     statement: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A result that the server has, and its line in the ledger."""
+
+    line: LedgerLine
+    result: Result
+
+
 class Gate:
     """See the module's text."""
 
@@ -108,8 +118,10 @@ class Gate:
         predicate = self._predicate(job, plan, _grant(job))
         return Leaving(read_json(document), digest_of(document), predicate.model_dump(mode="json"))
 
-    def release(self, job: Job, plan: ExecutionPlan) -> Result:
+    def release(self, job: Job, plan: ExecutionPlan) -> Sent:
         """Send a released result, or find that the server has it already.
+
+        The ledger hears of the server's answer in `answered`, together with the job.
 
         Raises:
             GrantError: the grant does not hold any more and the server has no result for it.
@@ -127,8 +139,13 @@ class Gate:
                 self._ledger.answered(line, error.code)
                 raise
             result = known
-        self._ledger.answered(line, f"result:{result.id}")
-        return result
+        return Sent(line, result)
+
+    @contextmanager
+    def answered(self, sent: Sent) -> Iterator[None]:
+        """Write the server's answer into the ledger, in one transaction with what is inside."""
+        with self._ledger.answering(sent.line, f"result:{sent.result.id}"):
+            yield
 
     def find_reported(self, job: Job) -> Result | None:
         """The server's result of this job's execution, if it came from here.

@@ -85,15 +85,22 @@ class Planner:
     def __init__(self, records: Records, datasets: LocalDatasets) -> None:
         self._records = records
         self._datasets = datasets
+        self._known: dict[tuple[int, int, int], ExecutionPlan] = {}
 
     def plan(self, benchmark_id: int, model_id: int, dataset_id: int) -> ExecutionPlan:
-        """Find everything behind a pair.
+        """Find everything behind a pair; what was found once cannot change any more.
 
         Raises:
             NotFoundError: the dataset is not on this machine, or something is not visible.
             UnavailableError: the server is needed and away.
             DigestMismatchError: a record is not what its digest promises.
         """
+        pair = (benchmark_id, model_id, dataset_id)
+        if pair not in self._known:
+            self._known[pair] = self._find(*pair)
+        return self._known[pair]
+
+    def _find(self, benchmark_id: int, model_id: int, dataset_id: int) -> ExecutionPlan:
         benchmark = self._records.benchmark(benchmark_id)
         container = self._records.model_container(model_id)
         evaluator = self._records.container(benchmark.evaluator_id)

@@ -144,7 +144,7 @@ class Review:
                 self._client.executions.act(job.execution_id, "retry")
         return self._jobs.transition(
             number, "retry", actor=_actor(person), reason=reason, failure_owed=0, **RETRIED
-        )
+        ).state
 
     def _item(self, job: Job) -> InboxItem:
         plan = self._planner.plan(*job.pair)
@@ -190,7 +190,7 @@ class Review:
                 raise ConflictError(f"somebody decided about job {number} in the meantime")
             return self._jobs.transition(
                 number, action, actor=_actor(person), reason=reason, **remembered
-            )
+            ).state
 
 
 def _actor(person: Person) -> str:

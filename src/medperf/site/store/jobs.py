@@ -132,6 +132,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Agenda:
+    """How many jobs wait to be decided, owe a failure, want a grant, run or may run steps."""
+
+    queued: int
+    owed: int
+    ready: int
+    heavy: int
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One transition: what, from where to where, by whom, why."""
 
@@ -186,13 +196,17 @@ class Jobs:
         row = self._store.row("SELECT * FROM jobs WHERE execution_id = ?", (execution_id,))
         return _job(row) if row else None
 
-    def has_due(self, state: str, now: datetime) -> bool:
-        """Whether a job in this state may be tried now."""
-        query = (
-            "SELECT 1 FROM jobs WHERE state = ?"
-            " AND (next_attempt_at IS NULL OR next_attempt_at <= ?) LIMIT 1"
+    def agenda(self, now: datetime) -> Agenda:
+        """What there is to do, in one look."""
+        row = self._store.row(
+            "SELECT sum(state = 'queued') AS queued, sum(failure_owed) AS owed,"
+            " sum(state = 'ready' AND (next_attempt_at IS NULL OR next_attempt_at <= ?)) AS ready,"
+            " sum(state IN ('granted', 'inferring', 'evaluating')) AS heavy FROM jobs"
+            " WHERE state NOT IN ('reported', 'rejected', 'cancelled') OR failure_owed = 1",
+            (format_time(now),),
         )
-        return self._store.row(query, (state, format_time(now))) is not None
+        counts = tuple(row) if row else ()
+        return Agenda(*(count or 0 for count in counts))
 
     def owing_failures(self) -> list[Job]:
         """Jobs whose failure the server has not heard of."""
@@ -265,8 +279,8 @@ class Jobs:
         reason: str = "",
         durable: bool = False,
         **remembered: Any,
-    ) -> str:
-        """Take a job to its next state, with what is to be remembered, and answer that state.
+    ) -> Job:
+        """Take a job to its next state, with what is to be remembered, and answer the job.
 
         Args:
             number: which job.
@@ -280,7 +294,8 @@ class Jobs:
             TransitionError: the table does not allow it in the state the job is in now.
         """
         with self._store.transaction(durable=durable) as tx:
-            row = tx.execute("SELECT state FROM jobs WHERE number = ?", (number,)).fetchone()
+            select = "SELECT * FROM jobs WHERE number = ?"
+            row = tx.execute(select, (number,)).fetchone()
             if row is None:
                 raise TransitionError(f"this site has no job {number}")
             step = lifecycle.JOB.apply(row["state"], action)
@@ -298,7 +313,7 @@ class Jobs:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (number, now, action, step.source, step.target, actor, reason),
             )
-            return step.target
+            return _job(tx.execute(select, (number,)).fetchone())
 
     def remember(self, number: int, **columns: Any) -> None:
         """Change what is remembered of a job, in the state it is in."""

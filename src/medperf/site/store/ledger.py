@@ -4,6 +4,8 @@ A line is written, durably, before anything is sent; SQLite itself refuses to ch
 How the sending ended is a line of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -101,6 +103,13 @@ class Ledger:
                 "INSERT INTO ledger_answers (line, at, answer) VALUES (?, ?, ?)",
                 (line.number, format_time(self._clock()), answer),
             )
+
+    @contextmanager
+    def answering(self, line: LedgerLine, answer: str) -> Iterator[None]:
+        """As `answered`, in one transaction with what is inside."""
+        with self._store.transaction():
+            self.answered(line, answer)
+            yield
 
     def find(self, kind: str, subject: str) -> LedgerLine | None:
         """The latest line of this kind about a subject."""

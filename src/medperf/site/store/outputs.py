@@ -139,26 +139,36 @@ class Outputs:
     def keep_predictions(
         self, key: str, record: StepRecord, *, digest: str, size_bytes: int
     ) -> Predictions:
-        """Remember predictions that are whole and in their place."""
+        """Remember predictions that are whole and in their place, and that their step is."""
+        now = self._clock()
+        kept = Predictions(
+            key=key,
+            job=record.job,
+            digest=digest,
+            nonce=secrets.token_hex(16),
+            size_bytes=size_bytes,
+            started_at=record.started_at or now,
+            ended_at=record.ended_at or now,
+            runner=record.runner or "",
+            isolation=dict(record.isolation),
+        )
         with self._store.transaction() as tx:
+            self.complete(record)
             tx.execute(
                 "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    key,
-                    record.job,
-                    digest,
-                    secrets.token_hex(16),
-                    size_bytes,
-                    format_time(record.started_at or self._clock()),
-                    format_time(record.ended_at or self._clock()),
-                    record.runner or "",
-                    json.dumps(dict(record.isolation)),
-                    format_time(self._clock()),
+                    kept.key,
+                    kept.job,
+                    kept.digest,
+                    kept.nonce,
+                    kept.size_bytes,
+                    format_time(kept.started_at),
+                    format_time(kept.ended_at),
+                    kept.runner,
+                    json.dumps(kept.isolation),
+                    format_time(now),
                 ),
             )
-        kept = self.predictions(key)
-        if kept is None:
-            raise AssertionError("what was just written is there")
         return kept
 
     def predictions(self, key: str) -> Predictions | None:
