@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False)
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
-    stage = Stage(FOLDER.resolve(), lambda command: console.print(f"  $ {command}", style="dim"))
+    stage = Stage(FOLDER.resolve(), lambda command: display.command(console, command))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _play(stage, console, options.runner, serve=options.serve)
@@ -211,14 +211,16 @@ def _join(
         site=hospital,
     )  # fmt: skip
     release = "ask" if hospital == CAREFUL_HOSPITAL else "allow"
-    for setting in (f"runner={runner}", "run=allow", f"release={release}"):
-        stage.medperf("site", "set", setting, site=hospital)
+    stage.medperf(
+        "site", "set", f"runner={runner}", "run=allow", f"release={release}", "allow_local=true",
+        site=hospital,
+    )  # fmt: skip
     name = f"{hospital} nuclei"
     stage.medperf(
         "dataset", "prepare", "--name", name, "--benchmark", benchmark,
         "--data", raw.data, "--labels", raw.labels, site=hospital,
     )  # fmt: skip
-    stage.medperf("dataset", "register", name, site=hospital)
+    stage.medperf("dataset", "register", name, "--yes", site=hospital)
     stage.medperf("dataset", "submit", name, site=hospital)
     asked = stage.medperf("dataset", "associate", name, "--benchmark", benchmark, site=hospital)
     stage.medperf("association", "approve", asked["id"], who=COMMITTEE)
@@ -245,7 +247,9 @@ def _watch(
 def _decide_as_people(stage: Stage, benchmark: int) -> None:
     """What the output checker of the careful hospital and the committee do meanwhile."""
     for item in stage.medperf("site", "inbox", site=CAREFUL_HOSPITAL):
-        stage.medperf("site", "approve", item["job_id"], "--as", CHECKER, site=CAREFUL_HOSPITAL)
+        stage.medperf(
+            "site", "approve", item["job_id"], "--as", CHECKER, "--yes", site=CAREFUL_HOSPITAL
+        )
     pending = stage.medperf(
         "result", "ls", "--benchmark", benchmark, "--state", "pending", who=COMMITTEE
     )

@@ -29,6 +29,11 @@ SIGNS = {
 ENDED = {"reported", "failed", "withheld", "rejected", "cancelled"}
 
 
+def command(console: Console, text: str) -> None:
+    """One command that somebody types, on one line."""
+    console.print(f"  {text}", style="dim", markup=False, soft_wrap=True)
+
+
 @dataclass
 class Progress:
     """The state of each model at each hospital."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from medperf.cli.main import run
 
+_SECRET = "<token>"  # noqa: S105 - stands for a secret that is not shown
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 
@@ -56,7 +57,7 @@ class Stage:
             CommandFailedError: with what the command said.
         """
         arguments = [str(word) for word in words] + (["--profile", who] if who else [])
-        self.say(shown(arguments, site))
+        self.say(self.shown(arguments, site))
         out, err = io.StringIO(), io.StringIO()
         with (
             self._at(site),
@@ -65,13 +66,13 @@ class Stage:
         ):
             status = run([*arguments, "--json"])
         if status != 0:
-            raise CommandFailedError(f"$ {shown(arguments, site)}\n{err.getvalue()}")
+            raise CommandFailedError(f"{self.shown(arguments, site)}\n{err.getvalue()}")
         return json.loads(out.getvalue()) if out.getvalue().strip() else None
 
     def start(self, name: str, *words: object, site: str | None = None) -> None:
         """Start a program that stays: the server, or a site's agent. Its output goes to a file."""
         arguments = [str(word) for word in words]
-        self.say(shown(arguments, site))
+        self.say(self.shown(arguments, site))
         log = self.folder / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
         with self._at(site), log.open("wb") as output:
@@ -116,6 +117,12 @@ class Stage:
                 process.wait()
         self.processes.clear()
 
+    def shown(self, arguments: Sequence[str], site: str | None = None) -> str:
+        """A command as a person would type it, without secrets and this machine's long paths."""
+        words = [_SECRET if flag == "--invitation" else word for flag, word in pairs(arguments)]
+        text = shlex.join(["medperf", *words]).replace(f"{self.folder}/", f"{self.folder.name}/")
+        return f"{site or ''}$ {text.replace(shlex.quote(_SECRET), _SECRET)}"
+
     @contextlib.contextmanager
     def _at(self, site: str | None) -> Iterator[None]:
         before = os.environ.pop("MEDPERF_SITE", None)
@@ -129,6 +136,6 @@ class Stage:
                 os.environ["MEDPERF_SITE"] = before
 
 
-def shown(arguments: Sequence[str], site: str | None) -> str:
-    """A command as a person would type it."""
-    return (f"[{site}] " if site else "") + shlex.join(["medperf", *arguments])
+def pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each word with the one before it."""
+    return zip(["", *words], words, strict=False)

@@ -94,7 +94,8 @@ def _case(
     except _BadRowError as fault:
         return CaseReport(-1, "INVALID", f"line {line}: {fault}")
     groups = parameters["texture_groups"]
-    group = next(name for name, upper in groups.items() if values["texture_mean"] <= upper)
+    texture = values["texture_mean"]
+    group = next(g["name"] for g in groups if texture <= g.get("up_to", texture))
     return CaseReport(1, "PREPARED", prepared=PreparedCase(values, export["labels"][label], group))
 
 
