@@ -35,6 +35,7 @@ from medperf.runners.supervision import BoundedLog, Ended, supervise, sweep_all
 CODE_FOLDER = "/mlcommons/code"
 """Where a step finds its code, which is also where it starts."""
 
+_PYTHON = frozenset({"python", "python3"})
 _TEMPORARY = "/tmp"  # noqa: S108  # a path inside the sandbox
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
@@ -201,7 +202,7 @@ class SandboxRunner:
             level=level,
             status_fd=-1,
             scratch=str(scratch),
-            program=step.program,
+            program=self._program(step),
             environment={"PATH": path, "LANG": "C.UTF-8", **step.environment},
             folder=CODE_FOLDER,
             binds=tuple(binds),
@@ -218,6 +219,13 @@ class SandboxRunner:
             shm_bytes=limits.shm_bytes,
         )
         return orders if level == "namespaces" else _with_host_paths(orders)
+
+    def _program(self, step: Step) -> tuple[str, ...]:
+        """Have ``python`` be the site's, also where the system has only a ``python3``."""
+        name, *arguments = step.program
+        if name in _PYTHON:
+            name = str(self._interpreter.program)
+        return (name, *arguments)
 
     def _python_folders(self) -> Iterator[Path]:
         for folder in self._interpreter.folders:
