@@ -34,7 +34,7 @@ TIMEOUT_S = 600.0
 def main(arguments: list[str] | None = None) -> int:
     """Play the whole story; the exit status says whether it ended well."""
     options = _options(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
     if FOLDER.exists():
         shutil.rmtree(FOLDER)
     stage = Stage(FOLDER.resolve(), lambda command: display.command(console, command))
@@ -242,6 +242,7 @@ def _watch(
                 board.update(hospital, quiet.medperf("site", "status", site=hospital))
             refresh()
             time.sleep(0.3)
+    _decide_as_people(quiet, benchmark)  # the last ones to arrive
 
 
 def _decide_as_people(stage: Stage, benchmark: int) -> None:

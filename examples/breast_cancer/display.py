@@ -113,18 +113,24 @@ def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
         {key: value for key, value in metric.items() if value is not None}
         for metric in document["metrics"][:shown]
     ]
-    return {**document, "metrics": [*metrics, f"... and {rest} more"]}
+    return {
+        "schema": document["schema"],
+        "n_cases": document["n_cases"],
+        "n_failed": document["n_failed"],
+        "metrics": [*metrics, f"... and {rest} more"],
+        "missing": f"{len(document.get('missing', ()))} planned numbers, each with its reason",
+    }
 
 
 def leaderboard(console: Console, board: Mapping[str, Any]) -> None:
     """Pooled and per-site estimates of each model, best first."""
     table = Table(box=None, padding=(0, 2))
-    table.add_column("rank", justify="right")
-    table.add_column("model")
+    table.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    table.add_column("model", no_wrap=True)
     for metric in SHOWN_METRICS:
-        table.add_column(metric, justify="right")
-    table.add_column(f"{board['primary']} per site")
-    table.add_column("cases", justify="right")
+        table.add_column(metric, justify="right", no_wrap=True)
+    table.add_column(f"{board['primary']} per site", no_wrap=True)
+    table.add_column("cases", justify="right", no_wrap=True, min_width=5)
     for row in board["rows"]:
         cells = {cell["metric"]: cell for cell in row["cells"]}
         per_site = cells[board["primary"]]["sites"]
