@@ -448,6 +448,7 @@ def test_imported_dataset_is_not_prepared_here(site):
         statistics={"n_cases": 1},
         prepared_at=NOW,
         dataset_id=12,
+        bring=lambda folder: None,
     )
     assert site.datasets.of_server(12) == imported
     assert [dataset.name for dataset in site.datasets.all(state="registered")] == ["moved"]

@@ -7,7 +7,7 @@ named by its number, so that the site's folder can be moved.
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -201,25 +201,27 @@ class Datasets:
         statistics: dict[str, Any],
         prepared_at: datetime,
         dataset_id: int | None,
+        bring: Callable[[DatasetFolder], None],
     ) -> LocalDataset:
         """Take in a dataset that another machine of this site prepared.
+
+        ``bring`` puts the files into the folder; when it fails, there is no dataset.
 
         Raises:
             DuplicateError: there is a dataset of this name or server number here.
         """
-        return self._insert(
-            name,
-            description,
-            preparator,
-            {
-                "state": "registered" if dataset_id else "prepared",
-                "fingerprint": fingerprint,
-                "n_cases": n_cases,
-                "statistics": statistics,
-                "prepared_at": prepared_at,
-                "dataset_id": dataset_id,
-            },
-        )
+        columns = {
+            "state": "registered" if dataset_id else "prepared",
+            "fingerprint": fingerprint,
+            "n_cases": n_cases,
+            "statistics": statistics,
+            "prepared_at": prepared_at,
+            "dataset_id": dataset_id,
+        }
+        with self._store.transaction(durable=True):
+            dataset = self._insert(name, description, preparator, columns)
+            bring(dataset.folder)
+        return dataset
 
     def get(self, number: int) -> LocalDataset:
         """The dataset of this local number.
