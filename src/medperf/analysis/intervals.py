@@ -35,7 +35,7 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Estimate:
     demand_level(level)
     if n < 1 or not 0 <= successes <= n:
         raise InestimableError(f"{successes} of {n} cases is not a proportion")
-    z, p = normal_quantile(level), successes / n
+    z, p = quantile(level), successes / n
     spread = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     # Exact at the ends, where rounding would leave 1e-17 on the wrong side.
@@ -50,7 +50,7 @@ def mean_t(moments: Moments, level: float = LEVEL) -> Estimate:
     if moments.n < 2:  # noqa: PLR2004
         return Estimate(moments.mean, moments.n, Method.MEAN_T)
     error = math.sqrt(moments.variance / moments.n)
-    reach = t_quantile(level, moments.n - 1) * error
+    reach = quantile(level, moments.n - 1) * error
     interval = Interval(moments.mean - reach, moments.mean + reach, level)
     return Estimate(moments.mean, moments.n, Method.MEAN_T, interval, error)
 
@@ -81,7 +81,7 @@ def clustered_mean(values: Floats, patients: Integers, level: float = LEVEL) -> 
     if k < 2:  # noqa: PLR2004
         return Estimate(mean, array.size, Method.CLUSTERED_MEAN)
     error = math.sqrt(k / (k - 1) * float(residuals @ residuals)) / array.size
-    reach = t_quantile(level, k - 1) * error
+    reach = quantile(level, k - 1) * error
     interval = Interval(mean - reach, mean + reach, level)
     return Estimate(mean, array.size, Method.CLUSTERED_MEAN, interval, error)
 
@@ -92,11 +92,12 @@ def normal(
     n: int,
     level: float = LEVEL,
     *,
+    degrees: float | None = None,
     method: Method = Method.NORMAL,
 ) -> Estimate:
-    """A value with the interval of its normal approximation."""
+    """A value with the interval of its normal approximation; Student's with ``degrees`` given."""
     demand_level(level)
-    reach = normal_quantile(level) * standard_error
+    reach = quantile(level, degrees) * standard_error
     return Estimate(value, n, method, Interval(value - reach, value + reach, level), standard_error)
 
 
@@ -108,6 +109,7 @@ def logit(
     *,
     lower: float = 0.0,
     upper: float = 1.0,
+    degrees: float | None = None,
     method: Method = Method.LOGIT,
 ) -> Estimate:
     """A bounded metric with an interval that is normal on the logit scale and stays in the range.
@@ -125,7 +127,7 @@ def logit(
     if value in (lower, upper):
         return Estimate(value, n, method, None, standard_error)
     below, above = value - lower, upper - value
-    reach = normal_quantile(level) * standard_error * (upper - lower) / (below * above)
+    reach = quantile(level, degrees) * standard_error * (upper - lower) / (below * above)
     center = math.log(below / above)
     ends = [lower + (upper - lower) * _expit(center + sign * reach) for sign in (-1, 1)]
     return Estimate(value, n, method, Interval(ends[0], ends[1], level), standard_error)
@@ -160,7 +162,7 @@ def replicate_normal(
     """
     demand_level(level)
     error = float(defined_replicates(replicates).std(ddof=1))
-    reach = normal_quantile(level) * error
+    reach = quantile(level) * error
     interval = clip(Interval(value - reach, value + reach, level), lower, upper)
     return Estimate(value, n, Method.REPLICATE_NORMAL, interval, error)
 
@@ -181,13 +183,10 @@ def defined_replicates(replicates: Floats) -> Floats:
     return defined
 
 
-def normal_quantile(level: float) -> float:
-    """The z of a two-sided interval at ``level``."""
-    return float(stats.norm.ppf((1 + level) / 2))
-
-
-def t_quantile(level: float, degrees: float) -> float:
-    """The t of a two-sided interval at ``level`` with ``degrees`` of freedom."""
+def quantile(level: float, degrees: float | None = None) -> float:
+    """The z of a two-sided interval at ``level``; Student's t with ``degrees`` of freedom given."""
+    if degrees is None:
+        return float(stats.norm.ppf((1 + level) / 2))
     return float(stats.t.ppf((1 + level) / 2, degrees))
 
 
