@@ -1,12 +1,13 @@
 """The sandbox beyond the contract: code by digest, strength, paths without mounts."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+import medperf
 from medperf.domain.containers import ContainerConfig, TaskSpec
 from medperf.domain.errors import (
     ContainerConfigError,
@@ -156,10 +157,17 @@ def test_without_mounts_paths_are_translated_longest_first() -> None:
     assert translated.folder == "/site/code"
 
 
-@given(st.text(), st.dictionaries(st.text(), st.text()))
-def test_orders_arrive_as_they_were_given(argument: str, environment: dict[str, str]) -> None:
-    orders = make_orders(program=("x", argument), environment=environment)
-    assert Orders.load(orders.dump()) == orders
+def test_the_launcher_imports_little_because_every_step_pays_for_it() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import medperf.runners.launcher.main; print(*sys.modules)"  # fmt: skip
+    package = str(Path(medperf.__file__).parent.parent)
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, package],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    slow = {"typing", "dataclasses", "json", "pathlib", "socket", "signal", "contextlib", "re"}
+    assert slow & set(answer.stdout.split()) == set()
 
 
 def test_root_steps_down_where_files_are_open(tmp_path: Path, monkeypatch) -> None:

@@ -5,7 +5,6 @@ own), ``landlock`` (files and network barred, paths and process numbers the host
 (limits only), which must be allowed explicitly and is recorded as what it is.
 """
 
-import json
 import math
 import os
 import re
@@ -19,7 +18,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import medperf
 from medperf.domain.clock import Clock, system_clock
@@ -266,12 +264,13 @@ def _launch(
             probe=lambda: load_of(process.pid, step.limits.memory_bytes),
             also_written=() if orders.level == "namespaces" else (Path(orders.scratch),),
         )
-        messages: list[dict[str, Any]] = [json.loads(line) for line in report]
-    if not messages or "isolation" not in messages[0]:
-        reason = messages[0].get("error") if messages else f"launcher exit {ended.exit_code}"
+        lines = report.read().decode(errors="replace").splitlines()
+    said = dict(line.partition("\t")[::2] for line in lines)
+    if said.pop("started", None) is None:
+        reason = said.get("error", f"the launcher ended with {ended.exit_code}")
         raise SandboxUnavailableError(f"the sandbox could not be built: {reason}")
-    peak = max(ended.peak_memory_bytes, messages[-1].get("peak_memory_bytes", 0))
-    return replace(ended, peak_memory_bytes=peak), messages[0]["isolation"]
+    peak = int(said.pop("peak_memory_bytes", 0))
+    return replace(ended, peak_memory_bytes=max(peak, ended.peak_memory_bytes)), said
 
 
 def _give_orders(process: "subprocess.Popen[bytes]", orders: Orders) -> None:

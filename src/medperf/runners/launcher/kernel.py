@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import struct
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -34,7 +35,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _LAST_CAPABILITY = 40
 _CAPABILITY_VERSION_3 = 0x20080522
-_SIGKILL = 9
+SIGKILL, SIGPIPE, SIGXFSZ = 9, 13, 25
+
+_AF_INET, _SOCK_DGRAM = 2, 2
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -104,6 +108,26 @@ def detach(target: str) -> None:
     check(libc.umount2(os.fsencode(target), ctypes.c_int(MNT_DETACH)), f"unmount {target}")
 
 
+def name_host(name: str) -> None:
+    """``sethostname(2)``."""
+    check(libc.sethostname(name.encode(), ctypes.c_size_t(len(name))), "sethostname")
+
+
+def loopback_up() -> None:
+    """Switch on this network namespace's loopback, its only interface."""
+    anything = check(libc.socket(_AF_INET, _SOCK_DGRAM, 0), "socket")
+    try:
+        request = ctypes.create_string_buffer(struct.pack("16sH14x", b"lo", _IFF_UP))
+        check(libc.ioctl(anything, ctypes.c_ulong(_SIOCSIFFLAGS), request), "loopback")
+    finally:
+        os.close(anything)
+
+
+def default_signal(number: int) -> None:
+    """Have a signal do what the system does with it; Python ignores some."""
+    libc.signal(ctypes.c_int(number), ctypes.c_void_p(0))
+
+
 def _prctl(option: int, argument: int) -> None:
     zero = ctypes.c_ulong(0)
     check(libc.prctl(option, ctypes.c_ulong(argument), zero, zero, zero), f"prctl {option}")
@@ -111,7 +135,7 @@ def _prctl(option: int, argument: int) -> None:
 
 def die_with_parent() -> None:
     """Have this process killed when its parent dies (cleared whenever the user changes)."""
-    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, SIGKILL)
 
 
 def adopt_orphans() -> None:

@@ -1,17 +1,26 @@
+# pathlib and contextlib take longer to import than a step takes to start.
+# ruff: noqa: PTH123, SIM105
 """Read orders, build the walls, start the step, wait for all of it to be gone."""
 
+from __future__ import annotations
+
 import fcntl
-import json
+import marshal
 import os
 import resource
-import signal
 import sys
-from contextlib import suppress
-from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
 
-from medperf.runners.launcher import kernel, landlock, namespaces
-from medperf.runners.launcher.orders import Orders
+from medperf.runners.launcher import kernel, namespaces
+
+TYPE_CHECKING = False  # what `typing` says, without the time it takes to import
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from medperf.runners.launcher.orders import Orders
+
+STARTED, FAILED = "started", "error"
+"""Names in the status pipe: the step was started, or why it was not."""
 
 COULD_NOT_START = 70
 """Exit code when the walls could not be built; the status pipe says why."""
@@ -24,7 +33,7 @@ _OPEN_FILES = 65536
 def main() -> NoReturn:
     """Run one step and exit as it did (128 + n when signal n ended it)."""
     kernel.die_with_parent()
-    orders = Orders.load(sys.stdin.buffer.read())
+    orders = _read_orders()
     empty = os.open("/dev/null", os.O_RDONLY)
     os.dup2(empty, 0)
     fcntl.fcntl(orders.status_fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -42,7 +51,7 @@ def main() -> NoReturn:
     if orders.level != "namespaces":
         _end_descendants()
     peak_bytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    _report(orders, {"peak_memory_bytes": peak_bytes})
+    _report(orders, "peak_memory_bytes", str(peak_bytes))
     sys.stdout.flush()
     os._exit(_exit_code(status))
 
@@ -62,7 +71,9 @@ def _supervise(orders: Orders) -> NoReturn:
         kernel.unreadable()
         step = os.fork()
         if step == 0:
-            _report(orders, {"isolation": facts})
+            for name, fact in facts.items():
+                _report(orders, name, fact)
+            _report(orders, STARTED, "")
             _become(orders)
     except OSError as error:
         _give_up(orders, error)
@@ -73,7 +84,11 @@ def _supervise(orders: Orders) -> NoReturn:
 
 
 def _without_namespaces(orders: Orders) -> dict[str, str]:
-    facts = landlock.restrict(orders) if orders.level == "landlock" else {}
+    facts = {}
+    if orders.level == "landlock":
+        from medperf.runners.launcher import landlock  # noqa: PLC0415  # few steps need it
+
+        facts = landlock.restrict(orders)
     kernel.no_new_privileges()
     kernel.forbid_capabilities()
     kernel.drop_capabilities()
@@ -90,8 +105,8 @@ def _become(orders: Orders) -> NoReturn:
     _limit(resource.RLIMIT_NPROC, orders.pids)
     if orders.memory_bytes:
         _limit(resource.RLIMIT_DATA, orders.memory_bytes)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    kernel.default_signal(kernel.SIGPIPE)
+    kernel.default_signal(kernel.SIGXFSZ)
     _share_processors(orders.cpus)
     program = orders.program[0]
     try:
@@ -119,22 +134,33 @@ def _share_processors(wanted: int) -> None:
 def _end_descendants() -> None:
     """Kill everything the step left running; orphans were adopted, so all are below us."""
     while True:
-        children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            children = file.read().split()
         for child in children:
-            with suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
+            try:
+                os.kill(int(child), kernel.SIGKILL)
+            except ProcessLookupError:
+                pass
         try:
             os.wait()
         except ChildProcessError:
             return
 
 
-def _report(orders: Orders, message: dict[str, object]) -> None:
-    os.write(orders.status_fd, json.dumps(message).encode() + b"\n")
+def _read_orders() -> Orders:
+    """The same names as :class:`~medperf.runners.launcher.orders.Orders`, as plain values."""
+    fields = marshal.loads(sys.stdin.buffer.read())  # noqa: S302  # from our own parent process
+    fields["binds"] = tuple(SimpleNamespace(**bind) for bind in fields["binds"])
+    orders: Orders = SimpleNamespace(**fields)  # type: ignore[assignment]
+    return orders
+
+
+def _report(orders: Orders, name: str, value: str) -> None:
+    os.write(orders.status_fd, f"{name}\t{' '.join(value.split())}\n".encode())
 
 
 def _give_up(orders: Orders, error: OSError) -> NoReturn:
-    _report(orders, {"error": str(error)})
+    _report(orders, FAILED, str(error))
     os._exit(COULD_NOT_START)
 
 

@@ -1,3 +1,5 @@
+# pathlib and contextlib take longer to import than a step takes to start.
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH120, PTH123, PTH211, SIM105
 """A root of its own: the step sees the files it was given and nothing else of the machine.
 
 One user, mount, process, network, IPC and host-name namespace per step. The steps follow
@@ -5,15 +7,15 @@ One user, mount, process, network, IPC and host-name namespace per step. The ste
 so that parts of it can be bound read-only into the new root, and is then let go.
 """
 
-import fcntl
+from __future__ import annotations
+
 import os
-import socket
-import struct
-from contextlib import suppress
-from pathlib import Path
 
 from medperf.runners.launcher import kernel
-from medperf.runners.launcher.orders import Bind, Orders
+
+TYPE_CHECKING = False  # what `typing` says, without the time it takes to import
+if TYPE_CHECKING:
+    from medperf.runners.launcher.orders import Bind, Orders
 
 INSIDE = 1000
 """The user and group number the step sees as its own."""
@@ -27,8 +29,6 @@ _NAMESPACES = (
     | kernel.CLONE_NEWUTS
     | kernel.CLONE_NEWCGROUP
 )
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 1
 _OLD = "/old"
 _NEW = "/new"
 
@@ -45,8 +45,10 @@ def enter(orders: Orders) -> None:
         _enter_as_another(orders)
     # The step may not build namespaces of its own, where it would be powerful again. In some
     # containers /proc/sys is read-only; the step still has no capability there.
-    with suppress(OSError):
+    try:
         _write("/proc/sys/user/max_user_namespaces", "0")
+    except OSError:
+        pass
 
 
 def _enter_as_another(orders: Orders) -> None:
@@ -77,13 +79,13 @@ def furnish(orders: Orders) -> None:
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", orders.scratch, "tmpfs", kernel.MS_NOSUID, "size=64k,mode=0755")
     for name in (_OLD, _NEW):
-        Path(orders.scratch + name).mkdir()
+        os.mkdir(orders.scratch + name)
     kernel.mount("tmpfs", orders.scratch + _NEW, "tmpfs", kernel.MS_NOSUID, "size=16m,mode=0755")
     kernel.pivot_root(orders.scratch, orders.scratch + _OLD)
     os.chdir("/")
     for path, target in orders.links:
         _parent_of(path)
-        Path(_NEW + path).symlink_to(target)
+        os.symlink(target, _NEW + path)
     _devices(orders)
     _process_folder()
     _tmpfs("/tmp", orders.tmp_bytes)  # noqa: S108  # the step's own
@@ -97,7 +99,7 @@ def furnish(orders: Orders) -> None:
     kernel.pivot_root(".", ".")
     kernel.detach(".")
     os.chdir("/")
-    _loopback_up()
+    kernel.loopback_up()
 
 
 def become_nobody() -> None:
@@ -111,7 +113,7 @@ def become_nobody() -> None:
 
 def _bind(bind: Bind) -> None:
     source, target = _OLD + bind.source, _NEW + bind.target
-    _target(bind.target, is_folder=Path(source).is_dir())
+    _target(bind.target, is_folder=os.path.isdir(source))
     kernel.mount(source, target, "", kernel.MS_BIND | kernel.MS_REC)
     attributes = kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV
     kernel.restrict_mount(
@@ -124,7 +126,7 @@ def _devices(orders: Orders) -> None:
         _target(device, is_folder=False)
         kernel.mount(_OLD + device, _NEW + device, "", kernel.MS_BIND)
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        Path(_NEW, "dev", name).symlink_to(f"/proc/self/{target}")
+        os.symlink(f"/proc/self/{target}", f"{_NEW}/dev/{name}")
     _tmpfs("/dev/shm", orders.shm_bytes)  # noqa: S108  # the step's own
 
 
@@ -132,8 +134,10 @@ def _process_folder() -> None:
     _target("/proc", is_folder=True)
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC | kernel.MS_RDONLY
     # Refused inside a container with a masked /proc; the folder stays empty then, nothing leaks.
-    with suppress(PermissionError):
+    try:
         kernel.mount("proc", _NEW + "/proc", "proc", flags)
+    except PermissionError:
+        pass
 
 
 def _tmpfs(target: str, size_bytes: int) -> None:
@@ -144,34 +148,30 @@ def _tmpfs(target: str, size_bytes: int) -> None:
 
 def _names() -> None:
     """Give the step's user a name, as programs expect."""
-    etc = Path(_NEW + "/etc")
-    etc.mkdir(exist_ok=True)
-    (etc / "passwd").write_text(f"step:x:{INSIDE}:{INSIDE}:step:/tmp:/bin/sh\n")
-    (etc / "group").write_text(f"step:x:{INSIDE}:\n")
-    (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-    socket.sethostname("step")
-
-
-def _loopback_up() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
-        fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+    etc = _NEW + "/etc"
+    os.makedirs(etc, exist_ok=True)
+    _write(etc + "/passwd", f"step:x:{INSIDE}:{INSIDE}:step:/tmp:/bin/sh\n")
+    _write(etc + "/group", f"step:x:{INSIDE}:\n")
+    _write(etc + "/hosts", "127.0.0.1 localhost\n::1 localhost\n")
+    kernel.name_host("step")
 
 
 def _target(path: str, *, is_folder: bool) -> None:
     """Create what a mount will cover; inside an earlier mount it must be there already."""
-    place = Path(_NEW + path)
-    if place.exists():
+    place = _NEW + path
+    if os.path.exists(place):
         return
     if is_folder:
-        place.mkdir(parents=True)
+        os.makedirs(place)
     else:
         _parent_of(path)
-        place.touch()
+        _write(place, "")
 
 
 def _parent_of(path: str) -> None:
-    Path(_NEW + path).parent.mkdir(parents=True, exist_ok=True)
+    os.makedirs(os.path.dirname(_NEW + path), exist_ok=True)
 
 
 def _write(path: str, text: str) -> None:
-    Path(path).write_text(text, encoding="ascii")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

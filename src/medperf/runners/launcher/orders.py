@@ -1,8 +1,12 @@
-"""What the runner tells the launcher: one JSON document, the same shape on both sides."""
+"""What the runner tells the launcher.
 
-import json
+Written by the runner with all its types, read by the launcher as plain values of the same names:
+both run the same Python, so its own ``marshal`` serves, which costs no import.
+"""
+
+import marshal
 from dataclasses import asdict, dataclass
-from typing import Literal, Self
+from typing import Literal
 
 Level = Literal["namespaces", "landlock", "bare"]
 
@@ -44,14 +48,4 @@ class Orders:
 
     def dump(self) -> bytes:
         """Write the orders for the launcher's standard input."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def load(cls, text: bytes) -> Self:
-        """Read what :meth:`dump` wrote."""
-        fields = json.loads(text)
-        for name in ("program", "devices"):
-            fields[name] = tuple(fields[name])
-        fields["binds"] = tuple(Bind(**bind) for bind in fields["binds"])
-        fields["links"] = tuple((path, target) for path, target in fields["links"])
-        return cls(**fields)
+        return marshal.dumps(asdict(self))
