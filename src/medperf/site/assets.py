@@ -142,7 +142,7 @@ class Assets:
         if not kind.is_fetched:
             return None
         reference = FileReference(url=config.image, digest=image_digest)
-        if kind is ContainerType.SOURCE_ARCHIVE:
+        if kind is not ContainerType.DOCKER_ARCHIVE:
             return self.file(reference, cancel=cancel)
         place = self._folder / "files" / _image_name(config.image, image_digest)
         with self._only_one(place.name, cancel):
