@@ -97,13 +97,13 @@ def _engine(url: str) -> Engine:
     options: dict[str, Any] = {
         "pool_size": THREADS,
         "max_overflow": 2,
-        "skip_autocommit_rollback": True,
     }
     if url.startswith("sqlite"):
         # The driver begins nothing by itself: a write transaction starts with BEGIN IMMEDIATE.
         options["connect_args"] = {"isolation_level": None, "check_same_thread": False}
     else:
-        options["pool_pre_ping"] = False
+        # Readers are in autocommit and have nothing to roll back when they give a connection back.
+        options["skip_autocommit_rollback"] = True
         options["connect_args"] = {"connect_timeout": 10}
     engine = create_engine(url, **options)
     if engine.dialect.name == "sqlite":
