@@ -4,9 +4,9 @@ A budget holds only if nobody else can start between reading the counts and reco
 Whoever starts an execution or releases a result therefore calls `admit` **inside the transaction
 that records it**, with the uses read in that transaction; an earlier answer is a forecast.
 
-Counts do not depend on the clock; a use is named by the site's own job, so a restarted agent counts
-once and a server that numbers executions oddly gains nothing; and time never runs backwards for a policy: what has expired stays
-expired when a clock is set back.
+Counts do not depend on the clock. A use is named by the site's own job, so a restarted agent counts
+once and a server that numbers executions oddly gains nothing. Time never runs backwards for a
+policy: what has expired stays expired when a clock is set back.
 """
 
 from collections.abc import Iterable

@@ -85,7 +85,7 @@ class Policy:
             return _deny(action, f"these are not the facts for {action}")
         if self._parsed is None:
             return _deny(action, *(f"no valid policy: {fault}" for fault in self.faults))
-        attended, unattended = cedar.evaluate(self._parsed, action, request_of(facts))
+        attended, unattended = cedar.evaluate(self._parsed, action, request_of(action, facts))
         errors = tuple(dict.fromkeys(attended.errors + unattended.errors))
         if errors:
             return _deny(action, *errors, digest=self.digest)

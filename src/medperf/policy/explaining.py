@@ -31,7 +31,7 @@ def explain(decision: Decision, facts: AnyFacts) -> tuple[str, ...]:
         return (*lines, *(f"- {error}" for error in decision.errors))
     if decision.answer is Answer.DENY and decision.findings:
         lines[0] = f"Denied: a rule forbids that {happens}."
-    request = request_of(facts)
+    request = request_of(decision.action, facts)
     for finding in decision.findings:
         lines.append(_rule(finding))
         lines += [f"    {fact}" for path in finding.looks_at for fact in _facts(path, request)]

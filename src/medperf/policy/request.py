@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from medperf.domain.identifiers import format_time
+from medperf.policy.actions import Action
 from medperf.policy.facts import AgreementFacts, AnyFacts, ApprovalFacts, BenchmarkFacts, Facts
 
 Uid = dict[str, str]
@@ -21,9 +22,9 @@ class Request:
     entities: list[dict[str, Any]]
 
 
-def request_of(facts: AnyFacts) -> Request:
-    """Put facts into the shape that the schema declares."""
-    return _of_execution(facts) if isinstance(facts, Facts) else _of_association(facts)
+def request_of(action: Action, facts: AnyFacts) -> Request:
+    """Put facts into the shape that the schema declares for an action."""
+    return _of_execution(action, facts) if isinstance(facts, Facts) else _of_association(facts)
 
 
 def cedar_time(moment: datetime) -> str:
@@ -31,7 +32,7 @@ def cedar_time(moment: datetime) -> str:
     return format_time(moment).removesuffix("Z")[:-3] + "Z"
 
 
-def _of_execution(facts: Facts) -> Request:
+def _of_execution(action: Action, facts: Facts) -> Request:
     model, dataset, benchmark = facts.model, facts.dataset, facts.benchmark
     counts, isolation = facts.counts, facts.isolation
     context: dict[str, Any] = {
@@ -63,7 +64,7 @@ def _of_execution(facts: Facts) -> Request:
         },
         "approvals": _approvals(facts.approvals),
     }
-    if facts.document is not None:
+    if action is Action.RELEASE and facts.document is not None:
         context["document"] = {
             "size_bytes": facts.document.size_bytes,
             "n_suppressed": facts.document.n_suppressed,
