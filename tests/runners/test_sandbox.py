@@ -19,6 +19,7 @@ from medperf.domain.errors import (
 from medperf.runners import identity, sandbox
 from medperf.runners.archives import digest_of, pack
 from medperf.runners.base import Image, Limits, Step
+from medperf.runners.host import with_host_paths
 from medperf.runners.launcher.orders import Bind, Orders
 from medperf.runners.processes import load_of
 from medperf.runners.sandbox import SandboxRunner
@@ -146,7 +147,7 @@ def test_without_mounts_paths_are_translated_longest_first() -> None:
             "HOME": "/tmp",
         },
     )
-    translated = sandbox._with_host_paths(orders)
+    translated = with_host_paths(orders)
     assert translated.program == ("python", "--in=/site/data", "/site/more/x")
     assert translated.environment == {
         "A": "/site/data:/site/code/lib",

@@ -20,11 +20,11 @@ from medperf.domain.errors import (
     OutOfMemoryError,
     SandboxUnavailableError,
 )
-from medperf.domain.identifiers import is_digest
 from medperf.runners import identity
 from medperf.runners.base import Availability, Image, Outcome, Step, StepMount
 from medperf.runners.docker_archive import ArchivedImage, read_archive, write_untagged
 from medperf.runners.mounts import csv_line
+from medperf.runners.references import as_digest, registry_digest, split_reference
 from medperf.runners.supervision import BoundedLog, Ended, supervise, sweep_all
 
 _ASK_S = 60.0
@@ -197,7 +197,7 @@ class EngineRunner(ABC):
         _compare(archived.image_id, expected)
         found = self._inspect(archived.image_id)
         reference = str(found["Id"]) if found else self._load(archived)
-        return Image(config.container_type, archived.image_id, _as_digest(reference))
+        return Image(config.container_type, archived.image_id, as_digest(reference))
 
     def _load(self, archived: ArchivedImage) -> str:
         process = subprocess.Popen(
@@ -224,7 +224,7 @@ class EngineRunner(ABC):
         return str(loaded[-1])
 
     def _from_registry(self, reference: str, expected: str | None) -> Image:
-        name, digest = _split(reference)
+        name, digest = split_reference(reference)
         if digest is not None:
             _compare(digest, expected)
         wanted = digest or expected
@@ -240,8 +240,8 @@ class EngineRunner(ABC):
                 f"{self.program} cannot get {target}: {answer.stderr.strip()}",
                 hint="Check the image's name, and that this machine may pull it.",
             )
-        reported = wanted or _registry_digest(found, name) or _as_digest(str(found["Id"]))
-        return Image(ContainerType.DOCKER_IMAGE, reported, _as_digest(str(found["Id"])))
+        reported = wanted or registry_digest(found, name) or as_digest(str(found["Id"]))
+        return Image(ContainerType.DOCKER_IMAGE, reported, as_digest(str(found["Id"])))
 
     def _inspect(self, reference: str) -> dict[str, Any] | None:
         answer = self._ask("image", "inspect", reference)
@@ -331,27 +331,6 @@ def _mount(mount: StepMount) -> str:
     if mount.read_only:
         fields.append("readonly")
     return csv_line(fields)
-
-
-def _split(reference: str) -> tuple[str, str | None]:
-    """Split ``name[:tag][@digest]`` into the name without its tag, and the digest."""
-    name, _, digest = reference.partition("@")
-    if digest and not is_digest(digest):
-        raise InvalidRequestError(f"{reference!r} does not end in a digest")
-    head, colon, tail = name.rpartition(":")
-    return (head if colon and "/" not in tail else name), digest or None
-
-
-def _registry_digest(found: Mapping[str, Any], name: str) -> str | None:
-    known = [str(entry).partition("@") for entry in found.get("RepoDigests") or ()]
-    for repository, _, digest in known:
-        if repository == name or repository.endswith("/" + name):
-            return digest
-    return None
-
-
-def _as_digest(image_id: str) -> str:
-    return image_id if image_id.startswith("sha256:") else f"sha256:{image_id}"
 
 
 def _compare(digest: str, expected: str | None) -> None:

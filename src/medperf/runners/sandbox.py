@@ -7,7 +7,6 @@ own), ``landlock`` (files and network barred, paths and process numbers the host
 
 import math
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from medperf.domain.containers import ContainerConfig, ContainerType
 from medperf.domain.errors import ContainerConfigError, NotSupportedError, SandboxUnavailableError
 from medperf.runners import identity
 from medperf.runners.base import MIB, Availability, Image, Limits, Outcome, Step
+from medperf.runners.host import Interpreter, devices, system_folders, with_host_paths
 from medperf.runners.launcher.orders import Bind, Level, Orders
 from medperf.runners.processes import children_of, load_of
 from medperf.runners.sources import SourceStore
@@ -34,29 +34,11 @@ CODE_FOLDER = "/mlcommons/code"
 """Where a step finds its code, which is also where it starts."""
 
 _PYTHON = frozenset({"python", "python3"})
-_TEMPORARY = "/tmp"  # noqa: S108  # a path inside the sandbox
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_SETTINGS = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     "from medperf.runners.launcher.main import main; main()"
 )
 _STRENGTHS: tuple[Level, ...] = ("namespaces", "landlock", "bare")
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """The Python that steps run with, and the folders it consists of."""
-
-    program: Path
-    folders: tuple[Path, ...]
-
-    @classmethod
-    def current(cls) -> "Interpreter":
-        """The Python that runs the platform; its packages are the steps' packages."""
-        folders = dict.fromkeys(Path(folder) for folder in (sys.prefix, sys.base_prefix))
-        return cls(Path(sys.executable), tuple(folders))
 
 
 class SandboxRunner:
@@ -188,7 +170,7 @@ class SandboxRunner:
         self, level: Level, code: Path, step: Step, scratch: Path, user: identity.Identity
     ) -> Orders:
         limits = step.limits
-        links, system = _system()
+        links, system = system_folders()
         binds = [
             *system,
             *(Bind(str(path), str(path)) for path in self._python_folders()),
@@ -205,7 +187,7 @@ class SandboxRunner:
             folder=CODE_FOLDER,
             binds=tuple(binds),
             links=tuple(links),
-            devices=tuple(_devices(gpus=bool(limits.gpus))),
+            devices=tuple(devices(gpus=bool(limits.gpus))),
             user=user.user,
             group=user.group,
             # A graphics card's memory is mapped into the process, and would be counted.
@@ -216,7 +198,7 @@ class SandboxRunner:
             tmp_bytes=limits.tmp_bytes,
             shm_bytes=limits.shm_bytes,
         )
-        return orders if level == "namespaces" else _with_host_paths(orders)
+        return orders if level == "namespaces" else with_host_paths(orders)
 
     def _program(self, step: Step) -> tuple[str, ...]:
         """Have ``python`` be the site's, also where the system has only a ``python3``."""
@@ -289,48 +271,6 @@ def _kill(launcher: int, level: Level) -> None:
     for process in targets:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-
-
-def _system() -> tuple[list[tuple[str, str]], list[Bind]]:
-    """The host's programs and libraries: links as links, folders read-only, few settings."""
-    links, binds = [], []
-    for name in _SYSTEM:
-        path = Path(name)
-        if path.is_symlink():
-            links.append((name, str(path.readlink())))
-        elif path.is_dir():
-            binds.append(Bind(name, name))
-    for name in _SETTINGS:
-        path = Path("/etc", name)
-        if path.exists():
-            binds.append(Bind(str(path.resolve()), str(path)))
-    return links, binds
-
-
-def _devices(*, gpus: bool) -> Iterator[str]:
-    for name in _DEVICES:
-        yield f"/dev/{name}"
-    if gpus:
-        yield from (str(path) for path in Path("/dev").glob("nvidia*") if path.is_char_device())
-
-
-def _with_host_paths(orders: Orders) -> Orders:
-    """Without a root of its own the step must be told the host's paths instead of its own."""
-    names = {bind.target: bind.source for bind in orders.binds if bind.source != bind.target}
-    names[_TEMPORARY] = orders.scratch
-    longest_first = sorted(names, key=len, reverse=True)
-    pattern = re.compile("|".join(rf"{re.escape(name)}(?![^/:,;=\s])" for name in longest_first))
-
-    def translate(text: str) -> str:
-        return pattern.sub(lambda found: names[found.group()], text)
-
-    environment = {key: translate(value) for key, value in orders.environment.items()}
-    return replace(
-        orders,
-        program=tuple(translate(argument) for argument in orders.program),
-        environment={**environment, "TMPDIR": orders.scratch},
-        folder=names.get(orders.folder, orders.folder),
-    )
 
 
 def _isolation(level: Level, user: identity.Identity, limits: Limits) -> dict[str, str]:
