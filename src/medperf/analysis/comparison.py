@@ -1,0 +1,207 @@
+"""Is one model better than another? Paired differences, several at once, and what they allow.
+
+Models that ran on the same datasets share cases, and so chance. Differences of paired replicates
+keep that, and are far more certain than two intervals laid side by side.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from scipy import stats
+
+from medperf.analysis.estimates import LEVEL, Estimate, Floats, Method, demand_level
+from medperf.analysis.intervals import defined_replicates, normal
+from medperf.analysis.pooling import PooledEstimate, random_effects
+from medperf.analysis.site_summary import SiteSummary
+from medperf.domain.benchmarks import Direction
+from medperf.domain.errors import InestimableError
+
+
+class Verdict(StrEnum):
+    """What the interval of a difference allows to say about the first model."""
+
+    SUPERIOR = "superior"
+    NON_INFERIOR = "non_inferior"  # not worse by more than the margin
+    INFERIOR = "inferior"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The first model's value less the second's; ``p_adjusted`` accounts for all asked at once."""
+
+    first: str
+    second: str
+    difference: Estimate
+    p_value: float
+    p_adjusted: float
+    verdict: Verdict
+
+
+def compare(
+    first: str,
+    second: str,
+    values: Mapping[str, float],
+    replicates: Mapping[str, Floats],
+    n: int,
+    *,
+    direction: Direction = Direction.HIGHER,
+    margin: float = 0.0,
+    level: float = LEVEL,
+) -> Comparison:
+    """Compare two models by their paired (pooled) replicates.
+
+    The standard error is that of the replicates' differences; interval and p-value come from the
+    same normal approximation, so that they never contradict each other.
+
+    Args:
+        first: the name of one model.
+        second: the name of the other.
+        values: each model's value.
+        replicates: each model's replicates, shape ``b``, paired.
+        n: the number of cases both ran on.
+        direction: which way is better.
+        margin: how much worse still counts as not inferior, in units of the metric, 0 or more.
+        level: the confidence level of the interval and the verdict.
+    """
+    value = values[first] - values[second]
+    pairs = _same_length(replicates[first], replicates[second])
+    error = float(defined_replicates(pairs[0] - pairs[1]).std(ddof=1))
+    difference = normal(value, error, n, level, method=Method.REPLICATE_NORMAL)
+    p_value = _p_value(value, error)
+    verdict = judge(difference, direction=direction, margin=margin)
+    return Comparison(first, second, difference, p_value, p_value, verdict)
+
+
+def compare_all(
+    values: Mapping[str, float],
+    replicates: Mapping[str, Floats],
+    n: int,
+    *,
+    direction: Direction = Direction.HIGHER,
+    level: float = LEVEL,
+) -> tuple[Comparison, ...]:
+    """Every pair of models in order of names, with Holm's adjusted p-values.
+
+    The verdict is by the adjusted p-value: superior or inferior where it is below ``1 - level``.
+    """
+    found = [
+        compare(first, second, values, replicates, n, direction=direction, level=level)
+        for first, second in itertools.combinations(sorted(values), 2)
+    ]
+    adjusted = holm([comparison.p_value for comparison in found])
+    return tuple(
+        replace(
+            comparison,
+            p_adjusted=p_value,
+            verdict=comparison.verdict if p_value < 1 - level else Verdict.INCONCLUSIVE,
+        )
+        for comparison, p_value in zip(found, adjusted, strict=True)
+    )
+
+
+def compare_by_sites(
+    first: Sequence[SiteSummary], second: Sequence[SiteSummary], level: float = LEVEL
+) -> PooledEstimate:
+    """The mean difference over sites like these: random effects of the sites' paired differences.
+
+    Each site's standard error is that of its own replicates' differences.
+
+    Raises:
+        InestimableError: if the sites of both differ, or one has no paired replicates.
+    """
+    others = {site.site: site for site in second}
+    if {site.site for site in first} != set(others):
+        raise InestimableError(
+            "the two models did not run at the same sites",
+            hint="Compare over the sites that have results of both.",
+        )
+    return random_effects([site_difference(site, others[site.site]) for site in first], level)
+
+
+def site_difference(first: SiteSummary, second: SiteSummary) -> SiteSummary:
+    """One site's paired difference of two models; it counts the fewer cases of the two."""
+    if first.replicates is None or second.replicates is None:
+        raise InestimableError(f"no paired bootstrap replicates came from: {first.site}")
+    pairs = _same_length(first.replicates, second.replicates)
+    differences = pairs[0] - pairs[1]
+    error = float(defined_replicates(differences).std(ddof=1))
+    return SiteSummary(
+        site=first.site,
+        value=first.value - second.value,
+        n=min(first.n, second.n),
+        standard_error=error,
+        n_patients=first.n_patients,
+        replicates=differences,
+    )
+
+
+def judge(
+    difference: Estimate, *, direction: Direction = Direction.HIGHER, margin: float = 0.0
+) -> Verdict:
+    """Read the verdict off the interval of a difference.
+
+    Superior where the whole interval is on the better side of 0, non-inferior where it is on the
+    better side of the margin, inferior where it is on the worse side of 0 and not non-inferior.
+    CPMP, Points to consider on switching between superiority and non-inferiority, British Journal
+    of Clinical Pharmacology 52:223-228, 2001.
+
+    Raises:
+        InestimableError: with a negative margin.
+    """
+    if margin < 0:
+        raise InestimableError(f"the margin is {margin}", hint="Give a margin of 0 or more.")
+    if difference.interval is None:
+        return Verdict.INCONCLUSIVE
+    lower, upper = difference.interval.lower, difference.interval.upper
+    if direction is Direction.LOWER:
+        lower, upper = -upper, -lower
+    if lower > 0:
+        return Verdict.SUPERIOR
+    if margin > 0 and lower > -margin:
+        return Verdict.NON_INFERIOR
+    return Verdict.INFERIOR if upper < 0 else Verdict.INCONCLUSIVE
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjust p-values for being many: Holm 1979, Scandinavian Journal of Statistics 6:65-70.
+
+    The chance of even one false alarm among all of them stays below the level asked for.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)) if p.size else p
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return tuple(adjusted.tolist())
+
+
+def independent_difference(first: Estimate, second: Estimate, level: float = LEVEL) -> Estimate:
+    """The difference of two estimates over different patients: variances add.
+
+    Raises:
+        InestimableError: if one has no standard error.
+    """
+    demand_level(level)
+    if first.standard_error is None or second.standard_error is None:
+        raise InestimableError("a difference needs the standard error of both values")
+    error = math.hypot(first.standard_error, second.standard_error)
+    value, n = first.value - second.value, first.n + second.n
+    return normal(value, error, n, level, method=Method.INDEPENDENT_DIFFERENCE)
+
+
+def _p_value(value: float, error: float) -> float:
+    """Two-sided; without any spread a difference is certain, and no difference is none."""
+    if error > 0:
+        return float(2 * stats.norm.sf(abs(value) / error))
+    return 1.0 if value == 0 else 0.0
+
+
+def _same_length(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    if first.shape != second.shape:
+        raise InestimableError("the two models have different numbers of bootstrap replicates")
+    return first, second

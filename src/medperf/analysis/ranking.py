@@ -1,0 +1,228 @@
+"""Ranks, and how sure they are: simultaneous intervals, tie groups, stability, the worst case.
+
+A rank without an interval says more than the data do. The sets of ranks here hold the true ranks
+of *all* models together at the level asked for, after Mogstad, Romano, Shaikh and Wilhelm 2024,
+doi:10.1093/restud/rdad006: a model may rank below another only where the simultaneous interval of
+their difference excludes 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medperf.analysis.estimates import LEVEL, Bools, Estimate, Floats, demand_level
+from medperf.analysis.intervals import defined_replicates
+from medperf.domain.benchmarks import Direction
+from medperf.domain.errors import InestimableError
+
+METHOD = "simultaneous-ranks/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedModel:
+    """A model's rank (1 is best) and the ranks that cannot be excluded.
+
+    ``tie_group`` counts from 1: the first holds the best model and all not significantly different
+    from it, the second the best of the rest and all not significantly different from that, ...
+    """
+
+    model: str
+    value: float
+    rank: int
+    rank_from: int
+    rank_to: int
+    tie_group: int
+
+    @property
+    def may_be_best(self) -> bool:
+        """Whether no model is significantly better."""
+        return self.rank_from == 1
+
+
+@dataclass(frozen=True, slots=True)
+class RankStability:
+    """How much the order depends on the cases that happened to be there.
+
+    ``tau`` is the mean of Kendall's tau between the order and the order in each replicate, from
+    ``tau_lower`` to ``tau_upper`` in the middle 95 % of them; ``first`` is, per model, the share of
+    replicates in which it comes first (shared equally when tied).
+    """
+
+    tau: float
+    tau_lower: float
+    tau_upper: float
+    first: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The site or subgroup at which a model does worst, and its estimate there."""
+
+    where: str
+    estimate: Estimate
+
+
+def rank_models(
+    values: Mapping[str, float],
+    replicates: Mapping[str, Floats],
+    *,
+    direction: Direction = Direction.HIGHER,
+    level: float = LEVEL,
+) -> tuple[RankedModel, ...]:
+    """Rank models by value, best first, with simultaneous rank intervals.
+
+    Args:
+        values: each model's (pooled) value.
+        replicates: each model's replicates, shape ``b``, paired.
+        direction: which way is better.
+        level: the probability with which all intervals together hold the true ranks.
+
+    Raises:
+        InestimableError: without models, or where replicates are missing or of unequal number.
+    """
+    demand_level(level)
+    names, oriented, draws = _matrix(values, replicates, direction)
+    better = significantly_better(oriented, draws, level)
+    ranks = [1 + int((oriented > own).sum()) for own in oriented]
+    starts, ends = 1 + better.sum(axis=0), len(names) - better.sum(axis=1)
+    groups = _tie_groups(oriented, better)
+    ranked = [
+        RankedModel(name, values[name], ranks[i], int(starts[i]), int(ends[i]), groups[i])
+        for i, name in enumerate(names)
+    ]
+    return tuple(sorted(ranked, key=lambda model: (model.rank, model.model)))
+
+
+def significantly_better(values: Floats, replicates: Floats, level: float = LEVEL) -> Bools:
+    """Whether model ``i`` is better than model ``j`` for sure (shape ``k x k``), higher is better.
+
+    Single-step maximum of the studentized differences over all pairs and replicates (shape ``k x
+    b``): the share ``level`` of replicates has no pair further from its difference than that.
+    """
+    k = values.size
+    difference = values[:, np.newaxis] - values[np.newaxis, :]
+    first, second = np.triu_indices(k, 1)
+    if first.size == 0:
+        return np.zeros((k, k), dtype=bool)
+    drawn = replicates[first] - replicates[second]
+    errors = drawn.std(axis=1, ddof=1)
+    apart = np.abs(drawn - difference[first, second][:, np.newaxis])
+    # Models that never differ have no error: they do not stretch the quantile, and are compared
+    # by their values alone.
+    varies = errors > 1e-12 * (1 + np.abs(drawn).max())
+    critical = (
+        float(np.quantile((apart[varies] / errors[varies, np.newaxis]).max(axis=0), level))
+        if varies.any()
+        else 0.0
+    )
+    reach = np.zeros((k, k))
+    reach[first, second] = reach[second, first] = np.where(varies, critical * errors, 0.0)
+    better: Bools = difference > reach
+    return better
+
+
+def rank_stability(
+    values: Mapping[str, float],
+    replicates: Mapping[str, Floats],
+    *,
+    direction: Direction = Direction.HIGHER,
+) -> RankStability:
+    """Kendall's tau between the order and the order in each replicate, and who comes first.
+
+    Proposed for benchmarks by Wiesenfarth and others 2021, doi:10.1038/s41598-021-82017-6.
+
+    Raises:
+        InestimableError: with fewer than two models.
+    """
+    names, oriented, draws = _matrix(values, replicates, direction)
+    if len(names) < 2:  # noqa: PLR2004
+        raise InestimableError("the stability of an order needs two models")
+    taus = np.array([kendall_tau(oriented, draw) for draw in draws.T])
+    leads = draws == draws.max(axis=0)
+    first = (leads / leads.sum(axis=0)).mean(axis=1)
+    lower, upper = np.quantile(taus, [0.025, 0.975])
+    shares = {name: float(first[i]) for i, name in enumerate(names)}
+    return RankStability(float(taus.mean()), float(lower), float(upper), shares)
+
+
+def metric_agreement(
+    values: Mapping[str, Mapping[str, float]], directions: Mapping[str, Direction]
+) -> Mapping[tuple[str, str], float]:
+    """Kendall's tau between the orders of models by each two metrics.
+
+    Args:
+        values: metric to model to value, over the same models.
+        directions: metric to which way is better.
+    """
+    models = sorted(next(iter(values.values()), {}))
+    if any(sorted(by_model) != models for by_model in values.values()):
+        raise InestimableError("the metrics are not of the same models")
+    oriented = {
+        metric: _oriented(np.array([values[metric][model] for model in models]), directions[metric])
+        for metric in sorted(values)
+    }
+    return {
+        (a, b): kendall_tau(oriented[a], oriented[b]) for a in oriented for b in oriented if a < b
+    }
+
+
+def kendall_tau(first: Floats, second: Floats) -> float:
+    """Kendall's tau-b of two vectors; 1 where neither orders anything, 0 where only one does not.
+
+    Kendall 1945, doi:10.1093/biomet/33.3.239.
+    """
+    upper = np.triu_indices(first.size, 1)
+    a = np.sign(first[:, np.newaxis] - first[np.newaxis, :])[upper]
+    b = np.sign(second[:, np.newaxis] - second[np.newaxis, :])[upper]
+    pairs_a, pairs_b = float(np.abs(a).sum()), float(np.abs(b).sum())
+    if pairs_a == 0 or pairs_b == 0:
+        return float(pairs_a == pairs_b)
+    return float(a @ b / np.sqrt(pairs_a * pairs_b))
+
+
+def worst(
+    estimates: Mapping[str, Estimate], direction: Direction = Direction.HIGHER
+) -> Worst | None:
+    """The worst of a model's sites or subgroups by value; the first by name where tied."""
+    if not estimates:
+        return None
+    sign = 1 if direction is Direction.HIGHER else -1
+    where = min(sorted(estimates), key=lambda name: sign * estimates[name].value)
+    return Worst(where, estimates[where])
+
+
+def _tie_groups(values: Floats, better: Bools) -> list[int]:
+    groups, group = [0] * values.size, 0
+    for leader in np.argsort(-values, kind="stable"):
+        if groups[leader]:
+            continue
+        group += 1
+        for i in range(values.size):
+            if not groups[i] and not better[leader, i]:
+                groups[i] = group
+    return groups
+
+
+def _matrix(
+    values: Mapping[str, float], replicates: Mapping[str, Floats], direction: Direction
+) -> tuple[list[str], Floats, Floats]:
+    """Names in order, values (``k``) and replicates (``k x b``) so that higher is better.
+
+    A replicate in which some model has no value is left out for all: the rest stays paired.
+    """
+    names = sorted(values)
+    rows: Sequence[Floats] = [replicates[name] for name in names if name in replicates]
+    if not names or len(rows) < len(names):
+        raise InestimableError("a ranking needs bootstrap replicates of every model")
+    if len({row.shape for row in rows}) != 1:
+        raise InestimableError("the models have different numbers of bootstrap replicates")
+    matrix = np.stack(rows)
+    complete = np.isfinite(matrix).all(axis=0)
+    defined_replicates(np.where(complete, 0.0, np.nan))
+    array = np.array([values[name] for name in names], dtype=np.float64)
+    return names, _oriented(array, direction), _oriented(matrix[:, complete], direction)
+
+
+def _oriented(array: Floats, direction: Direction) -> Floats:
+    return array if direction is Direction.HIGHER else -array
