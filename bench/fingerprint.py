@@ -1,15 +1,13 @@
 """Fingerprint of many files that are in memory, beside ``b3sum`` with the same threads.
 
-``python -m bench.fingerprint [--files 2000] [--bytes 2000000000] [--folder DIR]``. Where ``b3sum``
-is not installed, the comparison is Python's BLAKE3 over the same files, read one after another.
+Where ``b3sum`` is not installed, the comparison is Python's BLAKE3 over the same files, read one
+after another.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,74 +15,67 @@ from statistics import median
 
 from blake3 import blake3
 
+from bench.table import Row, median_s, show
 from medperf.domain.clock import system_clock
 from medperf.site.fingerprint import fingerprint, usable_cores
 from medperf.site.fingerprint_cache import FingerprintCache
 
-REPEATS = 5
+N_FILES = 2000
+N_BYTES = 2_000_000_000
+RUNS = 5
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--files", type=int, default=2000)
-    options.add_argument("--bytes", type=int, default=2_000_000_000)
-    options.add_argument("--folder", type=Path, help="where to put the files for the moment")
-    given = options.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    """Write the files, measure, and remove them again."""
+    with tempfile.TemporaryDirectory(prefix="medperf-bench-") as folder:
         data = Path(folder) / "data"
-        write_files(data, given.files, given.bytes)
+        write_files(data)
         measure(data, Path(folder) / "cache.db")
 
 
-def write_files(data: Path, n_files: int, n_bytes: int) -> None:
-    data.mkdir()
-    content = os.urandom(n_bytes // n_files - 8)
-    for number in range(n_files):
+def write_files(data: Path) -> None:
+    content = os.urandom(N_BYTES // N_FILES - 8)
+    for number in range(N_FILES):
         case = data / f"case_{number // 4:04}"
-        case.mkdir(exist_ok=True)
-        (case / f"{number:05}.nii").write_bytes(number.to_bytes(8) + content)
+        case.mkdir(parents=True, exist_ok=True)
+        (case / f"{number:05}.nii").write_bytes(number.to_bytes(8, "big") + content)
 
 
 def measure(data: Path, cache_place: Path) -> None:
     threads = usable_cores()
     other = b3sum if shutil.which("b3sum") else plain_python
-    # Side by side, so that a busy machine slows down both.
-    pairs = [
-        (
-            seconds(lambda: fingerprint({"data": data}, threads=threads)),
-            seconds(lambda: other(data)),
-        )
-        for _ in range(REPEATS)
-    ]
-    own, others = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
-    ratio = median(pair[1] / pair[0] for pair in pairs)
+    own_s, other_s = side_by_side(
+        lambda: fingerprint({"data": data}, threads=threads), lambda: other(data)
+    )
+    # An hour ahead, so that files written a moment ago are not too young to be remembered.
     cache = FingerprintCache(cache_place, lambda: system_clock() + timedelta(hours=1))
-    first = fingerprint({"data": data}, cache=cache)
-    again = seconds(lambda: fingerprint({"data": data}, cache=cache))
+    size = fingerprint({"data": data}, cache=cache).size_bytes
+    again_s = median_s(lambda: fingerprint({"data": data}, cache=cache))
     next(data.rglob("*.nii")).touch()
-    touched = fingerprint({"data": data}, cache=cache)
-    size = first.size_bytes
-    print(f"{first.n_files} files, {size / 1e9:.2f} GB, {threads} threads, median of {REPEATS}")
-    print(f"{'':24}{'seconds':>9}{'GB/s':>8}")
-    print(f"{other.__name__:24}{others:9.3f}{size / others / 1e9:8.2f}")
-    print(f"{'fingerprint':24}{own:9.3f}{size / own / 1e9:8.2f}")
-    print(f"{'again, nothing changed':24}{again:9.3f}")
-    print(f"speed over {other.__name__}: {ratio:.2f} (wanted: at least 0.80)")
-    print(f"read after touching one file: {touched.n_read}")
+    n_read = fingerprint({"data": data}, cache=cache).n_read
+    show(
+        f"Fingerprint of {N_FILES:,} files, {size / 1e9:.1f} GB in memory, {threads} threads",
+        [
+            Row(
+                "speed", size / own_s / 1e9, "GB/s", size / other_s / 1e9, other.__name__, ">= 0.8"
+            ),
+            Row("again, nothing changed", again_s, "s", own_s, "the first time"),
+            Row("files read after touching one", n_read, "files", 1, "expected", "1"),
+        ],
+    )
 
 
-def seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
+def side_by_side(one: Callable[[], object], two: Callable[[], object]) -> tuple[float, float]:
+    """Take turns, so that a busy machine slows down both."""
+    pairs = [(median_s(one, 1, 0), median_s(two, 1, 0)) for _ in range(RUNS)]
+    return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 
 
 def b3sum(data: Path) -> None:
     files = sorted(data.rglob("*.nii"))
+    threads = str(usable_cores())
     subprocess.run(
-        ["b3sum", "--num-threads", str(usable_cores()), *files],
-        stdout=subprocess.DEVNULL,
-        check=True,
+        ["b3sum", "--num-threads", threads, *files], stdout=subprocess.DEVNULL, check=True
     )
 
 
