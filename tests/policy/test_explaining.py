@@ -1,0 +1,146 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy import policy_world as world
+
+from medperf.domain.associations import AssociationKind
+from medperf.domain.benchmarks import AutoApproval
+from medperf.domain.errors import MalformedFileError
+from medperf.policy.actions import Action, Answer, Scope
+from medperf.policy.associating import policy_of_settings
+from medperf.policy.decision import Policy
+from medperf.policy.explaining import explain
+from medperf.policy.facts import AgreementFacts, ApprovalFacts
+from medperf.policy.simulating import PastDecision, simulate
+from medperf.policy.templates import Choice, compose
+
+
+def lines(choices, facts, action=Action.RUN):
+    return explain(Policy(compose(choices)).decide(action, facts), facts)
+
+
+def test_asking_names_the_rule_and_that_none_permits_unattended():
+    assert lines([], world.FACTS) == (
+        "Ask a person whether the model may run.",
+        "- ask permits run: Every run and every release needs the yes of a person of this site.",
+        "- no rule permits runUnattended, so a person decides",
+    )
+
+
+def test_a_denial_shows_the_facts_its_rule_looked_at():
+    counts = replace(world.FACTS.counts, executions_of_model=3)
+    facts = replace(world.FACTS, counts=counts)
+    assert lines([Choice("most-per-model", {"most": 3})], facts) == (
+        "Denied: a rule forbids that the model may run.",
+        "- most-per-model forbids run: Each model may run on a dataset 3 times.",
+        "    counts.executions_of_model is 3",
+    )
+
+
+def test_a_persons_yes_is_part_of_the_explanation():
+    approved = replace(world.FACTS, approvals=ApprovalFacts(n=2))
+    assert lines([], approved)[-1] == "- no rule permits runUnattended; 2 people said yes"
+
+
+def test_a_missing_second_person_is_named():
+    facts = replace(world.FACTS, approvals=ApprovalFacts(n=1))
+    told = lines([Choice("several-people-release", {})], facts, Action.RELEASE)
+    assert told[0] == "Ask a person whether the result may leave."
+    assert "    approvals.n is 1" in told
+
+
+def test_an_agreement_that_ended_is_said_to_have_ended():
+    ended = AgreementFacts(
+        id=4,
+        kind="data_use",
+        digest=world.FACTS.model.digest,
+        party_ids=frozenset({1, 2}),
+        valid_from=world.NOW.replace(year=2025),
+        expires_at=world.NOW,
+    )
+    future = replace(ended, id=5, valid_from=world.LATER, expires_at=world.LATER)
+    facts = replace(world.FACTS, agreements=(ended, future))
+    told = lines([Choice("only-under-agreement", {})], facts)
+    assert "    agreements.with_model_owner is empty" in told
+    assert told[-2:] == (
+        "- agreement 4 (data_use) ended at 2026-01-01T00:00:00.000000Z",
+        "- agreement 5 (data_use) begins at 2026-01-02T00:00:00.000000Z",
+    )
+
+
+def test_no_permit_and_faults_are_told_apart():
+    forbid = '@id("f") forbid (principal, action, resource) when { false };'
+    nothing = Policy(forbid).decide(Action.RUN, world.FACTS)
+    assert explain(nothing, world.FACTS) == ("Denied: nothing permits that the model may run.",)
+    faulty = Policy("").decide(Action.RUN, world.FACTS)
+    assert explain(faulty, world.FACTS)[1].startswith("- no valid policy: line 1")
+
+
+def test_entities_and_their_attributes_are_shown():
+    text = (
+        '@id("e") permit (principal, action, resource) when {\n'
+        '  context.benchmark.clinical_task == "an example" && resource.n_cases > 3 &&\n'
+        '  principal in Organization::"2" && context.benchmark == Benchmark::"1" &&\n'
+        '  !context.isolation.has_network && context.now < datetime("2030-01-01") };'
+    )
+    told = explain(Policy(text).decide(Action.RUN, world.FACTS), world.FACTS)
+    assert told[0] == "Go ahead: the model may run."
+    assert told[2:8] == (
+        "    benchmark.clinical_task is an example",
+        "    resource.n_cases is 100",
+        "    principal is model 1",
+        "    benchmark is benchmark 1",
+        "    isolation.has_network is false",
+        "    now is 2026-01-01T00:00:00.000Z",
+    )
+
+
+@settings(max_examples=30)
+@given(world.facts, st.lists(world.limits | world.eases, max_size=4))
+def test_every_decision_can_be_explained(facts, choices):
+    for action in (Action.RUN, Action.RELEASE):
+        assert all(line.strip() for line in lines(choices, facts, action))
+
+
+def test_simulating_a_draft_keeps_what_differs():
+    history = [
+        PastDecision("execution:1", Action.RUN, world.FACTS, Answer.ASK),
+        PastDecision("execution:2", Action.RUN, replace(world.FACTS, purpose="ads"), Answer.ASK),
+    ]
+    assert simulate(history, Policy(compose([]))) == ()
+    (difference,) = simulate(history, Policy(compose([Choice("only-purposes", {})])))
+    assert difference.past.subject == "execution:2"
+    assert difference.decision.answer is Answer.DENY
+    assert difference.decision.policy_ids == ("only-purposes",)
+
+
+def test_a_faulty_draft_is_not_simulated():
+    with pytest.raises(MalformedFileError, match="line 1"):
+        simulate([], Policy("permit"))
+
+
+NEVER, ALWAYS = AutoApproval(), AutoApproval(mode="always")
+LISTED = AutoApproval(mode="allow_list", organization_ids=(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("setting", "organization_id", "answer"),
+    [
+        (NEVER, 1, Answer.ASK),
+        (ALWAYS, 5, Answer.GO_AHEAD),
+        (LISTED, 1, Answer.GO_AHEAD),
+        (LISTED, 5, Answer.ASK),
+        (AutoApproval(mode="allow_list"), 1, Answer.ASK),
+    ],
+)
+@pytest.mark.parametrize("kind", AssociationKind)
+def test_a_benchmarks_settings_are_a_policy(setting, organization_id, answer, kind):
+    by_kind = {AssociationKind.DATASET: NEVER, AssociationKind.MODEL: NEVER, kind: setting}
+    text = policy_of_settings(by_kind[AssociationKind.DATASET], by_kind[AssociationKind.MODEL])
+    policy = Policy(text, Scope.SERVER)
+    facts = replace(world.ASKING, organization_id=organization_id, kind=kind)
+    assert policy.decide(Action.ASSOCIATE, facts).answer is answer
+    other = next(other for other in AssociationKind if other is not kind)
+    assert policy.decide(Action.ASSOCIATE, replace(facts, kind=other)).answer is Answer.ASK
