@@ -169,7 +169,7 @@ class Steps:
         kind = config_of(container).container_type
         self._runners.choose(kind, self._runner_name).cleanup(step_id)
 
-    def _run(  # noqa: PLR0917  (one call, one reader)
+    def _run(
         self,
         ready: ReadyContainer,
         task: str,
