@@ -127,6 +127,29 @@ def test_additional_files_arrive_unpacked(hospital, data, tmp_path):
     assert (hospital.folder / "predictions" / "w").read_text() == "123"
 
 
+def test_task_that_asks_for_what_nobody_registered_finds_it_empty(hospital, data):
+    tasks = {
+        "infer": {
+            "input_volumes": {
+                "data_path": mount("data"),
+                "parameters_file": mount("parameters/parameters_file.yaml", "file"),
+                "additional_files": mount("additional_files"),
+            },
+            "output_volumes": {"output_path": mount("predictions")},
+        }
+    }
+    record, seen = container(10, "model", tasks), []
+
+    def look(call):
+        seen.append(yaml.safe_load(call.paths["parameters_file"].read_text()))
+        seen.append(list(call.paths["additional_files"].iterdir()))
+        (call.paths["output_path"] / "x").write_text("x")
+
+    hospital.let(record, "infer", look)
+    run_infer(hospital, data, record)
+    assert seen == [{}, []]
+
+
 def test_folder_with_one_file_serves_where_a_file_is_declared(hospital, tmp_path):
     tasks = {
         "infer": {

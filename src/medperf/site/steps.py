@@ -189,8 +189,8 @@ class Steps:
             inputs={key: _input(spec, key, path) for key, path in inputs.items()},
             outputs={key: _output(spec, key, path) for key, path in outputs.items()},
             limits=limits,
-            parameters_file=_write_parameters(ready.record, scratch),
-            additional_files=ready.additional_files or _empty_folder(scratch),
+            parameters_file=_parameters(spec, ready.record, scratch),
+            additional_files=ready.additional_files or _no_files(spec, scratch),
         )
         try:
             outcome = ready.runner.run(ready.image, step, log_path, cancel=cancel)
@@ -225,13 +225,19 @@ def config_of(container: Container) -> ContainerConfig:
         ) from error
 
 
-def _write_parameters(record: Container, scratch: Path) -> Path:
+def _parameters(spec: TaskSpec, record: Container, scratch: Path) -> Path | None:
+    """The registered parameters as a file, where the task asks for them; none are an empty table."""
+    if "parameters_file" not in spec.input_volumes:
+        return None
     place = scratch / "parameters_file.yaml"
     place.write_text(yaml.safe_dump(record.parameters or {}, sort_keys=False), encoding="utf-8")
     return place
 
 
-def _empty_folder(scratch: Path) -> Path:
+def _no_files(spec: TaskSpec, scratch: Path) -> Path | None:
+    """An empty folder, where the task asks for additional files and none are registered."""
+    if "additional_files" not in spec.input_volumes:
+        return None
     place = scratch / "additional_files"
     place.mkdir()
     return place
