@@ -226,7 +226,7 @@ def config_of(container: Container) -> ContainerConfig:
 
 
 def _parameters(spec: TaskSpec, record: Container, scratch: Path) -> Path | None:
-    """The registered parameters as a file, where the task asks for them; none are an empty table."""
+    """The registered parameters as a file, where the task asks for them; none: an empty table."""
     if "parameters_file" not in spec.input_volumes:
         return None
     place = scratch / "parameters_file.yaml"
