@@ -1,9 +1,9 @@
 """Move a prepared dataset between machines of one site: one encrypted file, verified on arrival.
 
 The file is a sealed tar stream: ``dataset.json`` first, then the files of each root in order. The
-site is bound into the seal, so the file is of no use elsewhere even with its passphrase. What comes
-in is a dataset only when the seal is whole and the fingerprint is the registered one; until then it
-lies in a folder of its own, which disappears on any error.
+site is bound into the seal and another site's machine refuses the file; what keeps it secret is the
+passphrase or key alone. What comes in is a dataset only when the seal is whole and the fingerprint
+is the registered one; until then it lies in a folder of its own, which disappears on any error.
 """
 
 import fcntl
