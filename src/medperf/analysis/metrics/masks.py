@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from medperf.analysis.metrics.nearest import nearest_distances_mm
 from medperf.analysis.metrics.surfels import surface_of
 from medperf.domain.errors import InvalidRequestError
 
@@ -110,37 +110,19 @@ class MaskPair:
     def voxel_sides(self) -> Sides:
         """Boundaries of voxels. Neither mask may be empty."""
         reference, prediction = (boundary_voxels(mask) for mask in self.cropped)
-        scale = np.array(self.spacing_mm)
-        there = np.argwhere(reference) * scale, reference[prediction]
-        back = np.argwhere(prediction) * scale, prediction[reference]
         return Sides(
-            prediction=Side(_nearest(back[0], there[0], shared=there[1]), None),
-            reference=Side(_nearest(there[0], back[0], shared=back[1]), None),
+            prediction=Side(nearest_distances_mm(prediction, reference, self.spacing_mm), None),
+            reference=Side(nearest_distances_mm(reference, prediction, self.spacing_mm), None),
         )
 
     @cached_property
     def surfel_sides(self) -> Sides:
         """Surface elements. Neither mask may be empty."""
         reference, prediction = (surface_of(mask, self.spacing_mm) for mask in self.cropped)
-        width = self.cropped[0].shape
-        one, two = (_keys(each.cells, width) for each in (reference, prediction))
+        one, two = reference.cells, prediction.cells
         return Sides(
-            prediction=Side(
-                _nearest(
-                    prediction.places_mm,
-                    reference.places_mm,
-                    shared=np.isin(two, one, assume_unique=True),
-                ),
-                prediction.areas,
-            ),
-            reference=Side(
-                _nearest(
-                    reference.places_mm,
-                    prediction.places_mm,
-                    shared=np.isin(one, two, assume_unique=True),
-                ),
-                reference.areas,
-            ),
+            prediction=Side(nearest_distances_mm(two, one, self.spacing_mm), prediction.areas),
+            reference=Side(nearest_distances_mm(one, two, self.spacing_mm), reference.areas),
         )
 
 
@@ -177,21 +159,3 @@ def boundary_voxels(mask: Bools) -> Bools:
         for moved in (slice(None, -2), slice(2, None)):
             inner &= padded[(*middle[:axis], moved, *middle[axis + 1 :])]
     return mask & ~inner
-
-
-def _keys(cells: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    keys: NDArray[np.int64] = np.ravel_multi_index(
-        tuple(cells.T), tuple(size + 1 for size in shape)
-    )
-    return keys
-
-
-def _nearest(points: Floats, others: Floats, *, shared: Bools) -> Floats:
-    """Distance of each of ``points`` to the nearest of ``others``; 0 where it is one of them."""
-    distances = np.zeros(len(points))
-    # Where a prediction is good most of its boundary coincides, and needs no search.
-    apart = ~shared
-    if apart.any():
-        tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
-        distances[apart] = tree.query(points[apart])[0]
-    return distances

@@ -23,14 +23,13 @@ Point = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """``m`` elements: the index of each one's cell (``m x d``), its place in millimeters, its area.
+    """The cells through which a surface passes, and in the order of the array how much of it.
 
     Cell 0 lies before voxel 0, so there is one more cell than voxels along each axis. Areas are in
     square millimeters, or lengths in millimeters in two dimensions.
     """
 
-    cells: NDArray[np.int64]
-    places_mm: Floats
+    cells: Bools
     areas: Floats
 
 
@@ -38,11 +37,9 @@ def surface_of(mask: Bools, spacing_mm: tuple[float, ...]) -> Surface:
     """The surface of a mask of two or three dimensions; outside of the array there is nothing."""
     codes = _cell_codes(mask)
     full = 2 ** (2**mask.ndim) - 1
-    # An empty cell is 0 and a full one wraps to 255, so one comparison finds both.
-    found = np.flatnonzero((codes - np.uint8(1)).ravel() < full - 1)
-    cells = np.column_stack(np.unravel_index(found, codes.shape))
-    areas = _areas_by_code(spacing_mm)[codes.ravel()[found]]
-    return Surface(cells, cells * np.array(spacing_mm), areas)
+    # An empty cell wraps to 255 and a full one is one less than itself: one comparison for both.
+    cells = (codes - np.uint8(1)) < full - 1
+    return Surface(cells, _areas_by_code(spacing_mm)[codes[cells]])
 
 
 def _cell_codes(mask: Bools) -> NDArray[np.uint8]:

@@ -1,0 +1,200 @@
+"""DSC, HD95 and NSD of label maps, beside MONAI and ``surface-distance`` at each one's definition.
+
+``python -m bench.metrics [--shape 240x240x155] [--labels 3] [--growth]``. The libraries beside are
+not among what the project installs: run it with a Python that has them, and it says what is absent.
+Values must agree to 1e-6 of a millimeter (MONAI computes in single precision: relative 1e-5).
+"""
+
+import argparse
+import importlib.util
+import resource
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.table import Row, median_s, show
+from medperf.analysis.metrics.label_maps import LabelMapPair
+from medperf.analysis.metrics.segmentation import values_of
+
+SPACING_MM = (1.0, 1.0, 1.0)
+TOLERANCE_MM = 1.0
+Values = dict[int, tuple[float, float, float]]
+RUNS = 3
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--shape", default="240x240x155")
+    options.add_argument("--labels", type=int, default=3)
+    options.add_argument("--growth", action="store_true", help="over volume size and label count")
+    options.add_argument("--peak", choices=sorted(METHODS), help="print the peak memory of one")
+    options.add_argument("--maps", type=Path, help="label maps for --peak")
+    given = options.parse_args(arguments if arguments is not None else [])
+    shape = tuple(int(side) for side in given.shape.split("x"))
+    if given.peak:
+        method = METHODS[given.peak][1]
+        method(*label_maps((48, 48, 48), 1), 1)  # libraries that load themselves are not counted
+        with np.load(given.maps) as maps:
+            reference, prediction = maps["reference"], maps["prediction"]
+        before = peak_mib()
+        method(reference, prediction, given.labels)
+        print(peak_mib() - before)
+        return
+    compare(shape, given.labels)
+    if given.growth:
+        for factor in (0.5, 0.75, 1.25):
+            compare(tuple(int(side * factor) for side in shape), given.labels)
+        for n_labels in (1, 6, 12):
+            compare(shape, n_labels)
+
+
+def compare(shape: tuple[int, ...], n_labels: int) -> None:
+    reference, prediction = label_maps(shape, n_labels)
+    notes, times, values = [], {}, {}
+    for name, (module, method) in METHODS.items():
+        if module and importlib.util.find_spec(module) is None:
+            notes.append(f"{module} is not installed beside this Python: not measured")
+            continue
+        values[name] = method(reference, prediction, n_labels)
+        times[name] = median_s(
+            lambda method=method: method(reference, prediction, n_labels), RUNS, warmup=0
+        )
+    rows = [Row(name, times[name], "s") for name in times if name.startswith("own")]
+    for own, other, target in PAIRS:
+        if other not in times:
+            continue
+        rows.append(Row(f"{own} beside {other}", times[own], "s", times[other], other, target))
+        with tempfile.TemporaryDirectory() as folder:
+            maps = Path(folder) / "maps.npz"
+            np.savez(maps, reference=reference, prediction=prediction)
+            own_mib, other_mib = (peak_of(name, maps, n_labels) for name in (own, other))
+        rows.append(Row("  peak memory above input", own_mib, "MiB", other_mib, other, "< 1"))
+        notes.append(
+            f"{own} and {other}: largest difference {worst(values[own], values[other]):.1e}"
+        )
+    show(f"DSC + HD95 + NSD@1mm, {'x'.join(map(str, shape))}, {n_labels} labels", rows, notes)
+
+
+def label_maps(
+    shape: tuple[int, ...], n_labels: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Nested shells around a bumpy lesion that fills a third of the volume's width."""
+    rng = np.random.default_rng(5)
+    return _shells(rng, shape, n_labels, 0.0), _shells(rng, shape, n_labels, 3.0)
+
+
+def _shells(
+    rng: np.random.Generator, shape: tuple[int, ...], n_labels: int, shift: float
+) -> NDArray[np.uint8]:
+    grid = np.ogrid[tuple(slice(0, side) for side in shape)]
+    center = [side / 2 + shift for side in shape]
+    radius = np.sqrt(sum((axis - c) ** 2 for axis, c in zip(grid, center, strict=True)))
+    bumps = sum(np.sin(axis / rng.uniform(4, 9) + rng.uniform(0, 6)) for axis in grid)
+    radius = radius + 2.0 * bumps
+    outer = min(shape) / 3
+    label_map = np.zeros(shape, dtype=np.uint8)
+    for label in range(1, n_labels + 1):
+        label_map[radius < outer * (1 - (label - 1) / n_labels)] = label
+    return label_map
+
+
+def own_voxel(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], n: int) -> Values:
+    return _own(reference, prediction, n, "hd95_voxel_directed", "nsd_voxel@1mm")
+
+
+def own_surfel(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], n: int) -> Values:
+    return _own(reference, prediction, n, "hd95_surfel", "nsd_surfel@1mm")
+
+
+def _own(
+    reference: NDArray[np.uint8], prediction: NDArray[np.uint8], n: int, hd95: str, nsd: str
+) -> Values:
+    maps = LabelMapPair(reference, prediction, SPACING_MM)
+    found = {}
+    for name, pair in maps.regions({str(label): (label,) for label in range(1, n + 1)}):
+        values = values_of(("dsc", hd95, nsd), pair)
+        found[int(name)] = tuple(value.value or 0.0 for value in values.values())
+    return found
+
+
+def monai(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], n: int) -> Values:
+    import torch  # noqa: PLC0415 - may be absent
+    from monai.metrics import (  # noqa: PLC0415 - may be absent
+        DiceMetric,
+        HausdorffDistanceMetric,
+        SurfaceDiceMetric,
+    )
+
+    y, p = (
+        torch.from_numpy(np.stack([m == k for k in range(n + 1)])[None].astype(np.float32))
+        for m in (reference, prediction)
+    )
+    metrics = (
+        DiceMetric(include_background=False),
+        HausdorffDistanceMetric(include_background=False, percentile=95),
+        SurfaceDiceMetric(class_thresholds=[TOLERANCE_MM] * n, include_background=False),
+    )
+    spaced = [metrics[0](p, y), *(metric(p, y, spacing=SPACING_MM) for metric in metrics[1:])]
+    return {k + 1: tuple(float(found[0, k]) for found in spaced) for k in range(n)}
+
+
+def surface_distance(reference: NDArray[np.uint8], prediction: NDArray[np.uint8], n: int) -> Values:
+    import surface_distance as other  # noqa: PLC0415 - may be absent
+
+    found = {}
+    for label in range(1, n + 1):
+        one, two = reference == label, prediction == label
+        distances = other.compute_surface_distances(one, two, SPACING_MM)
+        found[label] = (
+            other.compute_dice_coefficient(one, two),
+            other.compute_robust_hausdorff(distances, 95),
+            other.compute_surface_dice_at_tolerance(distances, TOLERANCE_MM),
+        )
+    return found
+
+
+METHODS: Mapping[str, tuple[str, Callable[..., Values]]] = {
+    "own voxel": ("", own_voxel),
+    "own surfel": ("", own_surfel),
+    "MONAI": ("monai", monai),
+    "surface-distance": ("surface_distance", surface_distance),
+}
+PAIRS = (
+    ("own voxel", "MONAI", "< 0.1"),
+    ("own surfel", "surface-distance", "< 0.5"),
+)
+
+
+def worst(one: Values, two: Values) -> float:
+    return max(
+        abs(a - b) / max(1.0, abs(a)) for k in one for a, b in zip(one[k], two[k], strict=True)
+    )
+
+
+def peak_of(name: str, maps: Path, n_labels: int) -> float:
+    """A process of its own, because memory once taken does not show again."""
+    words = ["--peak", name, "--maps", str(maps), "--labels", str(n_labels)]
+    program = "import sys; from bench.metrics import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        main(sys.argv[1:])
