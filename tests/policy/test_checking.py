@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import medperf.policy
 from medperf.policy.actions import Scope
 from medperf.policy.checking import MAX_DEPTH, MAX_OPERATORS, MAX_TEXT, check
 from medperf.policy.decision import Policy
@@ -25,7 +27,7 @@ FAULTS = [
     (f"{HEAD}\n  wen {{ true }};", 2, 3, "invalid policy condition: wen"),
     (f"{HEAD} when {{ true }}", 1, 59, "does not end with a semicolon"),
     (f"{HEAD};\n;", 2, 1, "unexpected token `;`"),
-    (f"{HEAD}\nwhen {{ contex.purpose }};", 2, 15, "invalid member access"),
+    (f"{HEAD}\nwhen {{ facts.purpose }};", 2, 14, "invalid member access"),
     (f"{HEAD}\nwhen {{ context.porpoise == 3 }};", 2, 16, "attribute `porpoise`"),
     (f"{HEAD}\nwhen {{ principal.name == 3 }};", 2, 18, "attribute `name`"),
     ('@id("a") permit (principal,\n action == Action::"walk", resource);', 2, 20, "unrecognized"),
@@ -104,3 +106,9 @@ def test_cedar_is_loaded_by_one_module_and_only_when_a_policy_is_read():
         "assert 'cedarpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_other_module_imports_cedar():
+    folder = Path(medperf.policy.__file__).parent
+    imports = [path.name for path in folder.glob("*.py") if "import cedarpy" in path.read_text()]
+    assert imports == ["cedar.py"]
