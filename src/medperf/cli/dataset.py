@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from medperf.cli import listing
-from medperf.cli.asking import confirm, on_terminal
+from medperf.cli.asking import answer, confirm, on_terminal
 from medperf.cli.at_site import folder_option, person_options
 from medperf.cli.command import Noun, wants_json
 from medperf.cli.connection import connected, find, find_number, site_folder
@@ -265,6 +265,62 @@ def associate(
         if record["state"] == "approved"
         else f"the benchmark's owner decides: medperf association approve {record['id']}",
     )
+
+
+_PASSPHRASE = click.option(
+    "--passphrase-file",
+    metavar="FILE",
+    help="File whose first line is the passphrase; - reads standard input.",
+)
+
+
+@command.command(
+    name="export",
+    example='medperf dataset export "our nuclei" nuclei.sealed --passphrase-file secret.txt',
+)
+@_REFERENCE
+@click.argument("file", type=_PATH)
+@_PASSPHRASE
+@folder_option
+def export_dataset(
+    reference: str, file: Path, passphrase_file: str | None, folder: str | None
+) -> None:
+    """Write a prepared dataset as one encrypted file, for another machine of this site."""
+    from medperf.cli import site_datasets
+
+    passphrase = _passphrase(passphrase_file)
+    with site_datasets.at(folder) as here:
+        record = here.export_to(here.number_of(reference), file, passphrase)
+    show_done(
+        f"{file} holds {record['name']}, encrypted, {record['fingerprint']}.",
+        {**record, "file": str(file)},
+        f"on the other machine: medperf dataset import {file}",
+    )
+
+
+@command.command(
+    name="import", example="medperf dataset import nuclei.sealed --passphrase-file secret.txt"
+)
+@click.argument("file", type=_PATH)
+@click.option("--name", help="Call it differently here.")
+@_PASSPHRASE
+@folder_option
+def import_dataset(
+    file: Path, name: str | None, passphrase_file: str | None, folder: str | None
+) -> None:
+    """Take in a dataset that another machine of this site exported; its fingerprint is verified."""
+    from medperf.cli import site_datasets
+
+    passphrase = _passphrase(passphrase_file)
+    with site_datasets.at(folder) as here:
+        record = here.import_from(file, passphrase, name)
+    show_done(f"{record['name']} is {record['preparation']}, {record['fingerprint']}.", record)
+
+
+def _passphrase(file: str | None) -> str:
+    if file is not None and file != "-":
+        return Path(file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    return answer("Passphrase", file, flag="--passphrase-file", hide=True)
 
 
 def _act(action: str, reference: str, reason: str, folder: str | None) -> dict[str, Any]:

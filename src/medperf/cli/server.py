@@ -123,6 +123,43 @@ def user(
     show_token(issued.model_dump(mode="json"), token_file)
 
 
+@command.command(example="medperf server backup backup.medperf --folder /srv/medperf")
+@click.argument("file", type=click.Path(path_type=Path))
+@_folder_option
+def backup(file: Path, folder: str | None) -> None:
+    """Write the whole server to one new file, while it runs; it holds the key: keep it safe."""
+    from medperf.cli.progress import waiting
+    from medperf.server import backup as backups
+
+    with waiting("Writing the backup"):
+        n_rows = backups.backup(_folder(folder), file)
+    show_done(f"{file} holds {n_rows} rows.", {"file": str(file), "n_rows": n_rows})
+
+
+@command.command(
+    example="""
+    medperf server restore backup.medperf --folder /srv/restored
+    medperf server restore backup.medperf --folder /srv/restored --database-url postgresql:///new
+    """
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@_folder_option
+@click.option("--database-url", metavar="URL", help="An empty database; a SQLite file by default.")
+def restore(file: Path, folder: str | None, database_url: str | None) -> None:
+    """Make a server from a backup, in a new folder and an empty database."""
+    from medperf.cli.progress import waiting
+    from medperf.server import backup as backups
+
+    place = _folder(folder)
+    with waiting("Reading the backup"):
+        n_rows = backups.restore(file, place, database_url=database_url)
+    show_done(
+        f"{place} holds the server of {file}, {n_rows} rows.",
+        {"folder": str(place.absolute()), "n_rows": n_rows},
+        f"medperf server start --folder {place}",
+    )
+
+
 def _folder(given: str | None) -> Path:
     folder = given or os.environ.get("MEDPERF_SERVER")
     if not folder:

@@ -14,10 +14,13 @@ from medperf.cli.progress import waiting
 from medperf.cli.site_views import plain
 from medperf.domain.container_records import Container
 from medperf.domain.errors import InvalidRequestError, MedPerfError, NotFoundError
+from medperf.provenance.keys import PublicKey
+from medperf.provenance.sealing import Passphrase
 from medperf.runners.base import Limits
 from medperf.site.agent import stop_on_signals
 from medperf.site.app import Site
 from medperf.site.compatibility import CompatibilityTest
+from medperf.site.dataset_archive import DatasetArchive
 from medperf.site.preparation import Preparation
 from medperf.site.registration import Registration
 from medperf.site.resources import Capacity
@@ -141,6 +144,29 @@ class SiteDatasets:
             priority=priority,
         )
         return asked.model_dump(mode="json")
+
+    def export_to(self, number: int, file: Path, passphrase: str) -> dict[str, Any]:
+        """Write a dataset to an encrypted file."""
+        with waiting(f"Writing {file}"):
+            done = self._archive().export_dataset(number, file, Passphrase(passphrase))
+        return _record(done)
+
+    def import_from(self, file: Path, passphrase: str, name: str | None) -> dict[str, Any]:
+        """Take in a dataset from an encrypted file."""
+        with waiting(f"Reading {file}"):
+            done = self._archive().import_dataset(file, Passphrase(passphrase), name=name)
+        return _record(done)
+
+    def _archive(self) -> DatasetArchive:
+        site, settings = self._site, self._site.settings
+        server = PublicKey.from_text(settings.server_public_key).key_id
+        return DatasetArchive(
+            site.datasets,
+            site.folder.datasets,
+            site=f"{server}/{settings.site_id}",
+            cache=site.fingerprints,
+            reserve_bytes=settings.disk_reserve_bytes,
+        )
 
     def _begin(self, name: str, begin: Beginning) -> LocalDataset:
         if begin.data is None or begin.labels is None:
