@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 
@@ -51,10 +53,14 @@ from medperf.provenance.predicates import (
     ResultPredicate,
 )
 from medperf.provenance.statements import make_statement, read_statement
+from medperf.server.app import build_app
 from medperf.server.call import Call, Caller
+from medperf.server.db.migrate import upgrade
+from medperf.server.db.session import Database
 from medperf.server.db.tables import organizations
 from medperf.server.db.writing import add
 from medperf.server.people.service import issue_invitation
+from medperf.server.settings import ServerSettings
 
 PLAN = AnalysisPlan(
     metrics=(PlannedMetric(name="auroc", lower=0, upper=1),), primary="auroc", smallest_cell=5
@@ -147,11 +153,18 @@ class World:
     ) -> None:
         self._transport = transport
         self.clock = clock
+        self._clients: list[ServerClient] = []
         self.anybody = self.client(None)
         self.admin: PersonActor
 
     def client(self, credential: Credential | None) -> ServerClient:
-        return ServerClient("", transport=self._transport(credential))
+        self._clients.append(ServerClient("", transport=self._transport(credential)))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        """Close the connections of everybody."""
+        for client in self._clients:
+            client.close()
 
     def redeem(self, token: str) -> PersonActor:
         access = self.anybody.invitations.redeem(Redemption(token=token))
@@ -413,3 +426,35 @@ def serving(app: FastAPI) -> Iterator[str]:
         app.state.waiters.close()
         server.should_exit = True
         thread.join(20)
+
+
+@dataclass
+class RunningServer:
+    """A server on a real port, with its first admin; ``federation.build()`` brings in the rest."""
+
+    url: str
+    app: FastAPI
+    federation: Federation
+
+
+@contextmanager
+def running(database_url: str, **settings: Any) -> Iterator[RunningServer]:
+    """A new server over a new database, on a free port of this machine, with the real clock."""
+    database = Database(database_url)
+    upgrade(database)
+    app = build_app(
+        ServerSettings(name="Test", database_url=database_url, **settings),
+        PrivateKey.generate(),
+        database=database,
+    )
+    with serving(app) as url:
+        federation = new_federation(app, lambda who: Transport(url, who))
+        yield RunningServer(url, app, federation)
+        federation.close()
+
+
+@pytest.fixture
+def running_server(tmp_path: Path) -> Iterator[RunningServer]:
+    """A real server over SQLite; import this fixture into the conftest that wants it."""
+    with running(f"sqlite:///{tmp_path / 'server.sqlite'}") as server:
+        yield server

@@ -1,5 +1,6 @@
 """What happens to every request, as plain ASGI: a limit on bodies, counting, a line in the log."""
 
+from contextlib import suppress
 from time import perf_counter
 
 import structlog
@@ -38,7 +39,15 @@ class LimitedBody:
                 raise self._error()
             return message
 
-        await self._app(scope, counted, send)
+        async def unless_refused(message: Message) -> None:
+            # The framework turns whatever breaks its reading into an answer of its own.
+            if received <= self._largest:
+                await send(message)
+
+        with suppress(TooLargeError):
+            await self._app(scope, counted, unless_refused)
+        if received > self._largest:
+            await self._refuse(scope, receive, send)
 
     def _declared(self, scope: Scope) -> int:
         for name, value in scope["headers"]:

@@ -90,7 +90,7 @@ async def watch(program: Program, waiters: Waiters) -> None:
             newest = max((version for _, version in changed), default=newest)
             waiters.wake(changed)
             if rounds % round(UPKEEP_S / POLL_S) == 0:
-                await program.in_thread(partial(_upkeep, program, waiters.take_seen()))
+                await program.in_thread(partial(write_down, program, waiters.take_seen()))
         except MedPerfError as error:
             _LOG.warning("watch_failed", code=error.code)
         rounds += 1
@@ -107,7 +107,8 @@ def _changed(program: Program, after: int) -> list[tuple[int, int]]:
         return queries.changed_sites(connection, after)
 
 
-def _upkeep(program: Program, seen: set[int]) -> None:
+def write_down(program: Program, seen: set[int]) -> None:
+    """Let overdue grants expire, and remember which sites were seen."""
     now = program.clock()
     with program.database.reading() as connection:
         overdue = value(
