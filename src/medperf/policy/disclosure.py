@@ -96,9 +96,6 @@ class _Check:
         self.findings: list[Finding] = []
         self.suppressed = 0
 
-    def document(self, raw: Any) -> ResultDocument | None:
-        raise NotImplementedError
-
     def find(self, code: str, path: str, message: str) -> None:
         self.findings.append(Finding(code, path, message))
 
