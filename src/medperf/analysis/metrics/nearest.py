@@ -46,7 +46,7 @@ def nearest_distances_mm(here: Bools, there: Bools, spacing_mm: tuple[float, ...
 
 
 def _any_at(near: Bools, places: Integers, offsets: Integers) -> Bools:
-    found = near[places + offsets[0]]
+    found: Bools = near[places + offsets[0]]
     for offset in offsets[1:]:
         found |= near[places + offset]
     return found

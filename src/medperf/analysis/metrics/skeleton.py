@@ -26,5 +26,5 @@ def center_lines(mask: Bools) -> Bools:
             hint="Install scikit-image beside the evaluator, or leave cldice_lee out.",
         ) from fault
     # A margin, so that a vessel that leaves the image is thinned like any other.
-    thinned = skeletonize(np.pad(mask, 1), method="lee")
+    thinned = skeletonize(np.pad(mask, 1), method="lee")  # type: ignore[no-untyped-call,unused-ignore]
     return np.asarray(thinned[(slice(1, -1),) * mask.ndim], dtype=np.bool_)
