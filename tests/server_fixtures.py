@@ -353,7 +353,8 @@ class Federation(World):
     """A committee, a vendor and a hospital with an approved benchmark, ready to run.
 
     ``cara`` and ``carl`` speak for the committee, ``vera`` for the vendor, ``hana`` and the site
-    ``north`` for the hospital. ``model`` and ``dataset`` take part in ``benchmark``.
+    ``north`` for the hospital; ``olga`` has nothing to do with any of it. The model ``net`` and the
+    dataset ``cases`` take part in ``benchmark_record``.
     """
 
     def build(self, **benchmark: Any) -> "Federation":
@@ -364,6 +365,7 @@ class Federation(World):
         self.cara, self.carl = (self.person(self.committee, name) for name in ("Cara", "Carl"))
         self.vera = self.person(self.vendor, "Vera")
         self.hana = self.person(self.hospital, "Hana")
+        self.olga = self.person(self.organization("Outside"), "Olga")
         self.north = self.site(self.hospital, "North")
         self.benchmark_record = self.benchmark(self.cara, "Masses", **benchmark)
         self.net = self.model(self.vera, "Net")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from medperf.domain import lifecycle
-from medperf.domain.errors import ForbiddenError, InvalidRequestError, InvitationError
+from medperf.domain.errors import DuplicateError, ForbiddenError, InvalidRequestError, InvitationError
 from medperf.domain.identifiers import format_time
 from medperf.domain.lifecycle import Side
 from medperf.domain.people import InvitationForm, InvitationKind, OrganizationForm, Redemption
@@ -36,6 +36,8 @@ def me(call: Call) -> Wire:
 def register_organization(call: Call, form: OrganizationForm) -> Wire:
     """An admin registers a legal body."""
     require_admin(call, "register an organization")
+    if row(call.connection, organizations, organizations.c.name == form.name) is not None:
+        raise DuplicateError(f"there is an organization named {form.name} already")
     number = add(call, organizations, name=form.name, created_at=call.now)
     record(call, "organization.register", f"organization:{number}")
     return ORGANIZATIONS.one(call.connection, call.caller, number)
