@@ -1,11 +1,11 @@
-"""One federation for each test that asks for one."""
+"""One server for all tests, one federation for each test that asks for one."""
 
 import pytest
 import structlog
-from federation.federation import Federation
+from federation.federation import Federation, ServerThread
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def quiet_server():
     """The server's log is not what these tests look at."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -13,9 +13,17 @@ def quiet_server():
     structlog.reset_defaults()
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One server for all tests; each test has its own organizations there."""
+    running = ServerThread(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
+
+
 @pytest.fixture
-def federation(tmp_path):
-    made = Federation(tmp_path)
+def federation(tmp_path, server):
+    made = Federation(tmp_path, server)
     made.set_up_benchmark()
     yield made
     made.close()

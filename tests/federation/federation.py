@@ -1,9 +1,11 @@
 """A whole federation in one process: the real server over loopback, real sites, a fake runner."""
 
 import io
+import itertools
 import random
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +37,7 @@ from medperf.site.enrollment import enroll
 from medperf.site.events import site_log
 from medperf.site.fingerprint import fingerprint
 
+_NUMBERS = itertools.count(1)
 DIGEST = "sha256:" + "0" * 64
 PLAN = {
     "metrics": [{"name": "accuracy", "lower": 0, "upper": 1}],
@@ -46,14 +49,25 @@ PLAN = {
 class ServerThread:
     """The server app on a loopback port; it can go away and come back with its data."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, grant_hours=24):
         self.folder = folder
-        operations.init(folder, name="Test server")
+        settings = operations.init(folder, name="Test server")
+        settings.model_copy(update={"grant_hours": grant_hours}).save(folder)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
+
+    def admin_invitation(self):
+        number = next(_NUMBERS)
+        return operations.invite_user(
+            self.folder,
+            name="Admin",
+            email=f"admin{number}@example.org",
+            organization="Operator",
+            is_admin=True,
+        ).token
 
     def start(self):
         app = build_app(ServerSettings.load(self.folder), operations.load_key(self.folder))
@@ -76,39 +90,42 @@ class ServerThread:
 class Federation:
     """Who takes part; `benchmark` and `add_model` as the committee and a vendor, sites as sites."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, server: ServerThread):
         self.folder = folder
-        self.server = ServerThread(folder / "server")
+        self.server = server
         self.sites = []
         self._clients = []
-        issued = operations.invite_user(
-            folder / "server",
-            name="Admin",
-            email="admin@example.org",
-            organization="Operator",
-            is_admin=True,
-        )
-        self.admin = self._redeem(issued.token)
+        self._tag = f" {next(_NUMBERS)}"
+        self.admin = self._redeem(server.admin_invitation())
         self.committee = self.person("Committee")
         self.vendor = self.person("Vendor")
 
     def close(self):
         for client in self._clients:
             client.close()
-        self.server.stop()
 
     def organization(self, name):
-        return self.admin.organizations.register(OrganizationForm(name=name)).id
+        form = OrganizationForm(name=name + self._tag)
+        return self.admin.organizations.register(form).id
 
     def person(self, organization):
         number = self.organization(organization)
-        email = f"{organization.lower().replace(' ', '.')}@example.org"
+        email = f"person{number}@example.org"
         form = InvitationForm(
             kind="user", organization_id=number, name=f"{organization} person", email=email
         )
         client = self._redeem(self.admin.invitations.issue(form).token)
         client.organization_id = number
         return client
+
+    def colleague(self, organization_id):
+        form = InvitationForm(
+            kind="user",
+            organization_id=organization_id,
+            name="Colleague",
+            email=f"colleague{organization_id}@example.org",
+        )
+        return self._redeem(self.admin.invitations.issue(form).token)
 
     def container(self, client, name, role, tasks, **more):
         image = name.replace(" ", "-").lower()
@@ -127,6 +144,16 @@ class Federation:
         container = self.container(client, f"{name} container", "model", MODEL_TASKS)
         record = client.models.register(ModelForm(name=name, container_id=container.id))
         return client.models.act(record.id, "submit")
+
+    def results(self):
+        return list(self.committee.results.list())
+
+    def executions(self):
+        return list(self.committee.executions.list())
+
+    def the_result(self):
+        [found] = self.results()
+        return self.committee.results.get(found.id)
 
     def set_up_benchmark(self, plan=PLAN, name="Benchmark"):
         """A committee's benchmark, approved, whose associations need no person."""
@@ -179,7 +206,7 @@ class Federation:
         folder = self.enroll(name)
         hospital = TestSite(folder)
         hospital.set(**{"run": "allow", "release": "allow", "disk_reserve_bytes": 0} | settings)
-        hospital.organization_id = self.organization_of(name)
+        hospital.organization_id = self.organization_of(name + self._tag)
         with hospital.opened() as site:
             hospital.dataset = _registered(site, self.preparator, name, n_cases)
             if associate:
@@ -274,6 +301,14 @@ class _AnyImage:
             if function is not None:
                 self._site.runner.register(config.image, task, function)
         return self._site.runner.resolve(config, **options)
+
+
+def wait_until(condition, within_s=20):
+    """Wait for something that other threads bring about."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
 
 
 def infer(call):

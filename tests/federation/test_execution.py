@@ -15,7 +15,7 @@ def test_what_left_stands_in_the_ledger_byte_for_byte(federation):
     federation.add_model("Model A")
     site = federation.add_site("Hospital One")
     site.settle()
-    result = federation.committee.results.get(1)
+    result = federation.the_result()
     with site.opened() as opened:
         lines = opened.ledger.lines()
     assert [line.kind for line in lines] == ["dataset", "association", "result"]
