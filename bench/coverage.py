@@ -57,7 +57,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     given, _ = options.parse_known_args()
     rng, runs = np.random.default_rng(given.seed), given.runs
-    # 3.3 standard errors: one of about twenty correct rows leaves them once in fifty benches.
+    # 3.3 standard errors: chance alone leaves them in about one bench of a hundred.
     slack = 3.3 * math.sqrt(0.95 * 0.05 / runs)
     rows = [*fixed_sites(rng, runs), *random_sites(rng, runs), *single_dataset(rng, runs)]
     show(
