@@ -2,9 +2,13 @@
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -123,6 +127,8 @@ def start(
     address = "http://{}:{}".format(*listening.getsockname()[:2])
     (folder / ADDRESS_FILE).write_text(address + "\n")
     on_listening(f"{settings.name} listens at {address} ({processes} process(es))")
+    # The runner raises the signal again when it is done; this lets the lines below still run.
+    signal.signal(signal.SIGTERM, _exit)
     try:
         if processes > 1:
             Multiprocess(config, sockets=[listening]).run()
@@ -132,6 +138,10 @@ def start(
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
         if counted:
             shutil.rmtree(counted, ignore_errors=True)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 def app_of_folder() -> FastAPI:

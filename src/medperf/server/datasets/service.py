@@ -8,6 +8,7 @@ from medperf.domain import lifecycle
 from medperf.domain.containers import Role
 from medperf.domain.datasets import DatasetForm
 from medperf.domain.errors import (
+    DuplicateError,
     ForbiddenError,
     InvalidRequestError,
     MalformedFileError,
@@ -48,6 +49,7 @@ def register(call: Call, form: DatasetForm) -> Wire:
     site = _verified_site(call, form, container)
     organization = site["organization_id"]
     version = next_version(call, DATASETS, form.name, organization, form.supersedes_id)
+    _require_new(call, form, site)
     number = add(
         call,
         datasets,
@@ -138,6 +140,22 @@ def _verified_site(call: Call, form: DatasetForm, preparator: Wire) -> Wire:
             f"the site's statement says otherwise than the form: {', '.join(differing)}"
         )
     return site
+
+
+def _require_new(call: Call, form: DatasetForm, site: Wire) -> None:
+    known = row(
+        call.connection,
+        datasets,
+        datasets.c.site_id == site["id"],
+        datasets.c.fingerprint == form.fingerprint,
+        datasets.c.preparator_id == form.preparator_id,
+        datasets.c.state != "withdrawn",
+    )
+    if known is not None:
+        raise DuplicateError(
+            f"these files are dataset {known['id']} already",
+            hint="Use that one, or withdraw it first.",
+        )
 
 
 def read_envelope(document: dict[str, Any]) -> Envelope:

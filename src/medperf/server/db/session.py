@@ -14,6 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 
 from medperf.domain.errors import DuplicateError, InvalidRequestError, UnavailableError
 
+KINDS = ("sqlite://", "postgresql+psycopg://")
 THREADS = 8
 """Connections a process holds at most; as many threads may use them."""
 
@@ -28,6 +29,10 @@ class Database:
     def __init__(self, url: str) -> None:
         if url.startswith(("postgresql://", "postgres://")):
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
+        if not url.startswith(KINDS):
+            raise InvalidRequestError(
+                f"a database's URL starts with sqlite:// or postgresql://, not {url.partition(':')[0]!r}"
+            )
         self.url = url
         self.engine = _engine(url)
         # SQLite's driver is in autocommit already, see below.

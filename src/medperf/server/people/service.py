@@ -3,7 +3,12 @@
 from datetime import timedelta
 
 from medperf.domain import lifecycle
-from medperf.domain.errors import DuplicateError, ForbiddenError, InvalidRequestError, InvitationError
+from medperf.domain.errors import (
+    DuplicateError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvitationError,
+)
 from medperf.domain.identifiers import format_time
 from medperf.domain.lifecycle import Side
 from medperf.domain.people import InvitationForm, InvitationKind, OrganizationForm, Redemption
