@@ -108,7 +108,7 @@ _PLACEHOLDER = re.compile(r"<([a-z]+)>")
 # have few spellings.
 _NUMBER = r"\d{1,5}(?:\.\d{1,4})?"
 _SHARE = r"0\.\d{1,4}"
-_SHARES = frozenset({"level", "threshold", "iou"})
+_SHARES = frozenset({"level", "threshold", "iou", "upper"})
 
 
 @lru_cache(maxsize=256)
