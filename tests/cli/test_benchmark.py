@@ -66,7 +66,7 @@ def test_options_win_over_the_file(ready, registry):
     ("old", "new", "said"),
     [
         ("evaluator: 2\n", "", "benchmark.yaml, line 1: evaluator: is missing"),
-        ("name: breast cancer", "titel: x", "benchmark.yaml, line 1: titel: is not known"),
+        ("name: breast cancer", "title: x", "benchmark.yaml, line 1: title: is not known"),
         ("prep\n", "nobody\n", "benchmark.yaml, line 3: preparator: there is no container named"),
         ("demo\n", "nowhere\n", "benchmark.yaml, line 6: demo_dataset: there is nothing at"),
         ("demo\n", "{url: demo, size: 3}\n", "line 6: demo_dataset: has no size"),

@@ -47,7 +47,7 @@ def test_an_error_is_json_where_json_was_asked_for(logged_in):
 
 
 def test_an_unknown_command_suggests_the_nearest(medperf):
-    ran = medperf("datset", "ls")
+    ran = medperf("datasets", "ls")
     assert ran.status == 2
     assert "Did you mean dataset?" in ran.err
 

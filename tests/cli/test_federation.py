@@ -50,6 +50,7 @@ class _Serving:
     def __enter__(self):
         self._thread.start()
         while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
             time.sleep(0.01)
 
     def __exit__(self, *_):
@@ -252,6 +253,28 @@ def test_a_refusal_ends_the_job_and_nothing_leaves(federation):
     assert federation("result", "ls", who="committee") == []
     kinds = {line["kind"] for line in federation("site", "ledger")}
     assert "result" not in kinds
+
+
+def test_what_only_the_site_knows_of_an_execution_is_shown_there_alone(federation):
+    federation("run")
+    here = federation("execution", "show", 1)["at_this_site"]
+    assert (here["state"], here["failure"]) == ("waiting_to_release", None)
+    assert [line["target"] for line in here["history"]][-1] == "waiting_to_release"
+    assert any("infer" in log for log in here["logs"])
+    assert "at_this_site" not in federation("execution", "show", 1, who="committee")
+
+
+def test_what_happened_can_be_looked_up(federation):
+    events = federation("audit", "ls", "--subject", "benchmark:1", who="admin")
+    assert "benchmark.approve" in {event["action"] for event in events}
+    assert [site["name"] for site in federation("site", "ls", who="admin")] == ["site"]
+
+
+def test_an_address_that_is_taken_is_one_error(federation, template, tmp_path):
+    problem = federation(
+        "server", "start", "--folder", tmp_path / "server", "--port", template[1], status=6
+    )
+    assert "--port" in problem["hint"]
 
 
 def test_a_decision_about_something_else_than_was_shown_is_refused(federation):

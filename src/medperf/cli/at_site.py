@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from medperf.cli.command import chosen_profile
 from medperf.cli.connection import site_folder
 from medperf.domain.errors import InvalidRequestError
 
@@ -33,6 +34,11 @@ def person_options(function: F) -> F:
         help="Who decides.  [default: the user you are here]",
     )
     return name(role(function))
+
+
+def acting_site(given: str | None) -> str | None:
+    """The site's folder to act at, unless a person's login was named instead."""
+    return given if given or chosen_profile() else site_folder(None)
 
 
 def require_folder(given: str | None) -> Path:

@@ -7,9 +7,9 @@ import click
 
 from medperf.cli import listing
 from medperf.cli.asking import answer, confirm, on_terminal
-from medperf.cli.at_site import folder_option, person_options
+from medperf.cli.at_site import acting_site, folder_option, person_options
 from medperf.cli.command import Noun, wants_json
-from medperf.cli.connection import connected, find, find_number, site_folder
+from medperf.cli.connection import connected, find, find_number
 from medperf.cli.output import show_done, show_record, show_rows, write
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import DATASET
@@ -57,12 +57,13 @@ _LIFECYCLE_REASON = click.option("--reason", default="", help="Why; the other si
 def command() -> None:
     """Data that never leaves its site, and what is known of it elsewhere.
 
-    With a site's folder (--folder or MEDPERF_SITE), commands act as that site.
+    With a site's folder (--folder or MEDPERF_SITE), commands act as that site, unless --profile
+    names a login.
     """
 
 
 def _list_here(given: dict[str, Any]) -> bool:
-    place = site_folder(given.pop("folder"))
+    place = acting_site(given.pop("folder"))
     if place is None or any(given.values()):
         return False
     from medperf.cli.site_datasets import rows_here
@@ -97,7 +98,7 @@ listing.add_ls(
 @folder_option
 def show(reference: str, folder: str | None) -> None:
     """Show everything you may see of one dataset; at its site, where its files are."""
-    place = site_folder(folder)
+    place = acting_site(folder)
     if place is not None:
         from medperf.cli.site_datasets import record_here
 
@@ -168,7 +169,7 @@ def worklist(reference: str, is_all: bool, folder: str | None) -> None:
 @folder_option
 def statistics(reference: str, folder: str | None) -> None:
     """Show the statistics of a prepared dataset, as they would be registered."""
-    place = site_folder(folder)
+    place = acting_site(folder)
     if place is not None:
         from medperf.cli.site_datasets import record_here
 
@@ -324,7 +325,7 @@ def _passphrase(file: str | None) -> str:
 
 
 def _act(action: str, reference: str, reason: str, folder: str | None) -> dict[str, Any]:
-    place = site_folder(folder)
+    place = acting_site(folder)
     if place is None:
         with connected() as transport:
             number = find_number(transport, "datasets", reference)

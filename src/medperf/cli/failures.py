@@ -3,14 +3,13 @@
 import errno
 import json
 import os
-import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
-from medperf.cli.exit_codes import EXIT_CODES, exit_code_of
+from medperf.cli.exit_codes import exit_code_of
 from medperf.cli.text import printable
 from medperf.domain import errors
 
@@ -21,10 +20,10 @@ def report(error: BaseException, arguments: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
-    if isinstance(error, BrokenPipeError | SystemExit):  # click turns the one into the other
-        return _reader_left()
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code  # whoever ends a program so has said why
     given = list(arguments)[: arguments.index("--")] if "--" in arguments else list(arguments)
     known = as_known(error)
     _write(_as_json(known) if "--json" in given else _as_text(known))
@@ -88,9 +87,3 @@ def _write(text: str) -> None:
         click.echo(text, err=True)
     except UnicodeEncodeError:
         click.echo(text.encode("ascii", "backslashreplace").decode(), err=True)
-
-
-def _reader_left() -> int:
-    # Whoever read our output (head, less) has gone. What is still buffered goes nowhere, quietly.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_CODES[errors.CancelledError]

@@ -113,7 +113,7 @@ def add_ls(
             "ls",
             callback=ls,
             params=[*options, *(one.parameter() for one in described.filters), limit],
-            help=f"List {described.path.replace('-', ' ')}.",
+            help=f"List the server's {described.path.replace('-', ' ')}.",
             example=example,
         )
     )

@@ -1,6 +1,7 @@
 """The program ``medperf``: loads the one command that was asked for, and ends with its status."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,10 @@ import click
 from medperf import __version__
 from medperf.cli.command import refuse_unknown
 from medperf.cli.tree import BRANCHES, SECTIONS
+
+
+class ReaderLeftError(Exception):
+    """Whoever read our output has gone."""
 
 
 class LazyGroup(click.Group):
@@ -34,6 +39,13 @@ class LazyGroup(click.Group):
         refuse_unknown(self, context, args)
         return super().resolve_command(context, args)
 
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; click would end the process by itself when the reader of stdout left."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError as error:
+            raise ReaderLeftError from error
+
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, section by section, without importing anything."""
         for title, branches in SECTIONS:
@@ -56,6 +68,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         answer: Any = root.main(list(arguments), prog_name="medperf", standalone_mode=False)
         sys.stdout.flush()
+    except (ReaderLeftError, BrokenPipeError):
+        return _reader_left()
     except BaseException as error:  # noqa: BLE001 - the one handler at the program's edge
         from medperf.cli.failures import report
 
@@ -66,3 +80,9 @@ def run(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line of this process and exit."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _reader_left() -> int:
+    # What is still buffered goes nowhere, quietly; the status is that of a person's stop.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 130

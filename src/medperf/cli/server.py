@@ -1,6 +1,7 @@
 """``medperf server``: the coordination server, as its operator runs it."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import click
 from medperf.cli.command import Noun
 from medperf.cli.invitation import token_file_option
 from medperf.cli.output import note, show_done, show_token
-from medperf.domain.errors import InvalidRequestError
+from medperf.domain.errors import ConflictError, InvalidRequestError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +95,9 @@ def start(folder: str | None, host: str, port: int, processes: int) -> None:
     """Serve until stopped (Ctrl-C or SIGTERM); the address is in the folder's server.address."""
     from medperf.server import operations
 
-    operations.start(_folder(folder), host=host, port=port, processes=processes, on_listening=note)
+    place = _folder(folder)
+    _require_free(host, port)
+    operations.start(place, host=host, port=port, processes=processes, on_listening=note)
 
 
 @command.command(
@@ -158,6 +161,20 @@ def restore(file: Path, folder: str | None, database_url: str | None) -> None:
         {"folder": str(place.absolute()), "n_rows": n_rows},
         f"medperf server start --folder {place}",
     )
+
+
+def _require_free(host: str, port: int) -> None:
+    # Said here, because whoever listens would end the process with a line in its log.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            raise ConflictError(
+                f"cannot listen at {host}:{port}: {error.strerror}",
+                hint="Choose another --port (0 takes a free one) or --host.",
+            ) from error
 
 
 def _folder(given: str | None) -> Path:

@@ -5,18 +5,39 @@ from typing import TYPE_CHECKING
 
 import click
 
+from medperf.cli import listing
 from medperf.cli.asking import answer, confirm, on_terminal
 from medperf.cli.at_site import folder_option, opened, person_options, require_folder
 from medperf.cli.command import Noun, wants_json
 from medperf.cli.output import note, show_done, show_record, show_rows, write, write_json
+from medperf.cli.tables import Column
 
 if TYPE_CHECKING:
     from medperf.site.review import InboxItem
 
 
+DESCRIBED = listing.Description(
+    noun="site",
+    path="sites",
+    columns=(
+        Column("id", "id"),
+        Column("name", "name"),
+        Column("organization", "organization_id"),
+        Column("keys", value=lambda row: len(row.get("keys", ()))),
+        Column("enrolled", "created_at"),
+        Column("last seen", "last_seen_at"),
+    ),
+    filters=(listing.ORGANIZATION,),
+    empty="No site is enrolled yet. Next: medperf invitation issue --kind site --help",
+)
+
+
 @click.group(cls=Noun)
 def command() -> None:
     """The agent beside the data. It calls out and opens no port; people here decide what leaves."""
+
+
+listing.add_ls(command, DESCRIBED, "medperf site ls\nmedperf site ls --organization 2")
 
 
 @command.command(

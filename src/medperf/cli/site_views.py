@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medperf.cli.tables import Column, when
+from medperf.domain.errors import UnavailableError
 from medperf.domain.identifiers import format_time
 from medperf.site.app import Site
 from medperf.site.review import InboxItem
@@ -119,6 +120,37 @@ def item_lines(item: InboxItem) -> Iterator[str]:
         yield f"This document would leave, and nothing else about the data ({item.digest}):"
         yield json.dumps(item.document, indent=2, ensure_ascii=False)
     yield f"Decide: medperf site approve {item.number}, or medperf site reject {item.number}"
+
+
+def execution_record(site: Site, number: int) -> dict[str, Any]:
+    """An execution with what only its site knows of it; the server is asked if it answers.
+
+    Raises:
+        NotFoundError: neither knows it.
+    """
+    job = site.jobs.of_execution(number)
+    try:
+        known = site.client.executions.get(number).model_dump(mode="json")
+    except UnavailableError as error:
+        if job is None:
+            raise
+        known = {"id": number, "server": str(error)}
+    if job is None:
+        return {**known, "at_this_site": None}
+    logs = sorted(site.folder.job(job.number).rglob("*.log"))
+    here = {
+        "job_id": job.number,
+        "state": job.state,
+        "waiting_for": job.waiting_for,
+        "attempts": job.attempts,
+        "findings": [asdict(finding) for finding in job.findings],
+        "failure": asdict(job.failure) if job.failure else None,
+        "run_decision": asdict(job.run_decision) if job.run_decision else None,
+        "release_decision": asdict(job.release_decision) if job.release_decision else None,
+        "logs": [str(log) for log in logs],
+        "history": [asdict(line) for line in site.jobs.history(job.number)],
+    }
+    return {**known, "at_this_site": plain(here)}
 
 
 def ledger_record(line: LedgerLine) -> dict[str, Any]:

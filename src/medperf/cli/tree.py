@@ -33,6 +33,7 @@ SECTIONS: tuple[tuple[str, tuple[Branch, ...]], ...] = (
             Branch("organization", "medperf.cli.organization", "Hospitals, companies, bodies."),
             Branch("user", "medperf.cli.user", "People."),
             Branch("invitation", "medperf.cli.invitation", "How people and sites come in."),
+            Branch("audit", "medperf.cli.audit", "Who did what, and when."),
         ),
     ),
     (
@@ -61,7 +62,7 @@ SECTIONS: tuple[tuple[str, tuple[Branch, ...]], ...] = (
     (
         "Programs",
         (
-            Branch("site", "medperf.cli.site", "The agent beside the data."),
+            Branch("site", "medperf.cli.site", "The agent beside the data, and its people."),
             Branch("server", "medperf.cli.server", "The coordination server."),
         ),
     ),
