@@ -128,9 +128,7 @@ def _started(folder: Path, processes: int) -> Iterator[tuple[subprocess.Popen, s
             process.wait(20)
 
 
-def _wait_until_ready(
-    folder: Path, process: subprocess.Popen, output, processes: int
-) -> str:
+def _wait_until_ready(folder: Path, process: subprocess.Popen, output, processes: int) -> str:
     for _ in range(1200):
         assert process.poll() is None, Path(output.name).read_text()
         has_started = Path(output.name).read_text().count("process_started") == processes

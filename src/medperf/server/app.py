@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
@@ -35,7 +36,7 @@ from medperf.server.executions.waiting import Waiters, watch
 from medperf.server.metrics import Metrics
 from medperf.server.middleware import LimitedBody, Observed
 from medperf.server.people.routes import routes as people_routes
-from medperf.server.problems import problem
+from medperf.server.problems import PROBLEM_RESPONSE, problem
 from medperf.server.program import Program
 from medperf.server.results.routes import routes as result_routes
 from medperf.server.settings import ServerSettings
@@ -87,6 +88,8 @@ def build_app(
         redoc_url=None,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
+        generate_unique_id_function=attrgetter("name"),
+        responses={"4XX": PROBLEM_RESPONSE},
     )
     app.state.program = program
     app.state.waiters = Waiters()

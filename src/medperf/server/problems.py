@@ -25,6 +25,28 @@ STATUS: dict[type[errors.MedPerfError], int] = {
 }
 """Families, and the few classes that have a status of their own."""
 
+PROBLEM_RESPONSE: dict[str, Any] = {
+    "description": "What went wrong: the code is stable, the detail is one sentence for people.",
+    "content": {
+        CONTENT_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "code", "hint", "context"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                    "hint": {"type": "string"},
+                    "context": {"type": "object"},
+                },
+            }
+        }
+    },
+}
+"""How the OpenAPI document describes every error."""
+
 
 def status_of(error: type[errors.MedPerfError]) -> int:
     """The status of a class: its own or that of its family."""

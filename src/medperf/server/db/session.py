@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 
 from medperf.domain.errors import DuplicateError, InvalidRequestError, UnavailableError
 
-KINDS = ("sqlite://", "postgresql+psycopg://")
+_KINDS = ("sqlite:///", "postgresql+psycopg://")
 THREADS = 8
 """Connections a process holds at most; as many threads may use them."""
 
@@ -29,9 +29,9 @@ class Database:
     def __init__(self, url: str) -> None:
         if url.startswith(("postgresql://", "postgres://")):
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
-        if not url.startswith(KINDS):
+        if not url.startswith(_KINDS) or url.endswith(":memory:"):
             raise InvalidRequestError(
-                f"a database's URL starts with sqlite:// or postgresql://, not {url.partition(':')[0]!r}"
+                f"a database's URL is sqlite:///<file> or postgresql://..., not {url.partition(':')[0]!r}"
             )
         self.url = url
         self.engine = _engine(url)
