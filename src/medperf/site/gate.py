@@ -257,7 +257,7 @@ class Gate:
 
     def _write_result(self, job: Job, plan: ExecutionPlan, subject: str) -> LedgerLine:
         decision = job.release_decision
-        if decision is None:
+        if decision is None or decision.answer not in {"allow", "approved"}:
             raise errors.ConflictError(f"nobody released job {job.number}")
         predicate = self._predicate(job, plan, _grant(job))
         envelope = sign(make_statement(predicate.subjects(), predicate), self._signer)

@@ -29,7 +29,7 @@ class Answer(StrEnum):
 class Settings(BaseModel):
     """The content of ``site.yaml``; sizes in bytes, times in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: Name
     server: str = Field(pattern=r"^https?://\S+$")
