@@ -11,8 +11,8 @@ NOT_A_BENCH = {"__main__", "table"}
 
 def names() -> list[str]:
     """Every bench in this folder."""
-    found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return sorted(name for name in found if name not in NOT_A_BENCH)
+    found = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return sorted(each.name for each in found if not each.ispkg and each.name not in NOT_A_BENCH)
 
 
 def main(asked: list[str]) -> int:

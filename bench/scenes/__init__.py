@@ -1,0 +1,1 @@
+"""What benches play on: a real server's processes, a federation, and load from outside."""
