@@ -30,7 +30,7 @@ def command() -> None:
 @command.command(
     example="""
     medperf server init --folder /srv/medperf --name "My federation" \
---organization "University of X" --admin "Ada L" --email ada@example.org
+--organization "University of X" --admin "platform admin" --email admin@example.org
     medperf server init --folder /srv/medperf --name "My federation" \
 --database-url postgresql://medperf@localhost/medperf
     """
@@ -101,7 +101,7 @@ def start(folder: str | None, host: str, port: int, processes: int) -> None:
 
 
 @command.command(
-    example='medperf server user --organization "University of X" --name Eve --email e@x.org'
+    example='medperf server user --organization "University of X" --name "data owner" --email it@x.org'
 )
 @_folder_option
 @click.option("--organization", required=True, help="Their organization; added if it is new.")

@@ -124,7 +124,7 @@ def inbox(job: int | None, folder: str | None) -> None:
 
 
 @command.command(
-    example='medperf site approve 3\nmedperf site approve 3 --as "Dr. Ada" --reason "checked" --yes'
+    example='medperf site approve 3\nmedperf site approve 3 --as "output checker" --reason "checked" --yes'
 )
 @click.argument("job", type=int)
 @person_options

@@ -33,7 +33,7 @@ listing.add_ls(command, DESCRIBED, "medperf user ls\nmedperf user ls --organizat
 
 
 @command.command(
-    example='medperf user invite --organization 2 --name "Ada L" --email ada@example.org'
+    example='medperf user invite --organization 2 --name "data scientist" --email it@example.org'
 )
 @click.option("--organization", required=True, metavar="NUMBER|NAME", help="Whose colleague.")
 @click.option("--name", required=True, help="The person's name.")

@@ -5,7 +5,7 @@ The command line, pages and the agent all start here::
     with open_site(folder) as site:
         site.status()                      # how it is, without asking the server
         site.review.inbox()                # what waits for a person
-        site.review.approve(3, Person.here("Dr. Ada"), digest=shown)
+        site.review.approve(3, Person.here("output checker"), digest=shown)
         site.agent().run(stop)             # until `stop` is set
         site.set("release", "allow")
 
