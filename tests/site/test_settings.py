@@ -52,7 +52,7 @@ def test_what_is_written_reads_the_same(path):
     ],
 )
 def test_a_mistake_is_named_by_line(text, said):
-    with pytest.raises(MalformedFileError, match="site.yaml") as caught:
+    with pytest.raises(MalformedFileError, match=r"site\.yaml") as caught:
         parse_settings(text)
     assert said in caught.value.detail
 

@@ -51,7 +51,7 @@ def test_only_its_owner_may_read_the_store(store):
 
 def test_a_failing_transaction_changes_nothing(store):
     with pytest.raises(errors.MedPerfError, match="no such table"):
-        write(store, "INSERT INTO things VALUES (1)", "INSERT INTO nothing VALUES (1)")
+        write(store, "INSERT INTO things VALUES (1)", "INSERT INTO unknown VALUES (1)")
     assert things(store) == []
 
 

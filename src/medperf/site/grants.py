@@ -28,9 +28,7 @@ class GrantVerifier:
     site_key_id: str
     clock: Clock
 
-    def verify(
-        self, envelope: Envelope, inputs: ExecutionInputs, *, now_matters: bool = True
-    ) -> Statement[GrantPredicate]:
+    def verify(self, envelope: Envelope, inputs: ExecutionInputs) -> Statement[GrantPredicate]:
         """Answer the grant if it permits exactly these inputs here and now.
 
         Raises:
@@ -52,8 +50,7 @@ class GrantVerifier:
                 "the grant names other inputs than this site found: "
                 + ", ".join(f"{n} {getattr(said, n)}, not {getattr(inputs, n)}" for n in wrong)
             )
-        if now_matters:
-            self._require_in_force(said)
+        self._require_in_force(said)
         return grant
 
     def _require_in_force(self, grant: GrantPredicate) -> None:
