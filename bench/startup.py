@@ -1,12 +1,11 @@
 """How long the command line takes to start, beside an interpreter that does nothing."""
 
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 from bench.scenes.cast import Cast
-from bench.scenes.processes import load_note, server_processes
+from bench.scenes.processes import installed, load_note, server_processes
 from bench.table import Row, command, median_s, show
 
 RUNS = 11
@@ -20,10 +19,10 @@ def main() -> None:
             for number in range(3):
                 station = cast.station(f"Site {number}")
                 cast.take_part(station.client, cast.dataset(station, f"Data {number}"))
-            environment = {**os.environ, "MEDPERF_HOME": str(place / "home")}
+            environment = installed(place, MEDPERF_HOME=str(place / "home"))
             _log_in(cast, server.url, environment)
             medperf = str(Path(sys.executable).parent / "medperf")
-            bare = median_s(command(sys.executable, "-c", "pass", **environment), RUNS)
+            bare = median_s(command(sys.executable, "-c", "pass", **environment), RUNS, warmup=2)
             shown = median_s(command(medperf, "--help", **environment), RUNS)
             listed = median_s(command(medperf, "dataset", "ls", **environment), RUNS)
             cast.close()

@@ -21,6 +21,17 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 
 
+def installed(folder: Path, **more: str) -> dict[str, str]:
+    """The environment of a program that ran before: its compiled modules are kept, in ``folder``.
+
+    Some environments (containers, continuous integration) have Python compile every module again at
+    every start, which a person's installation does not.
+    """
+    environment = {**os.environ, **more, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 @dataclass(frozen=True, slots=True)
 class ServerProcesses:
     """A server that runs beside this process."""
@@ -55,6 +66,7 @@ def server_processes(
             [sys.executable, *command, "--processes", str(processes)],
             stdout=log,
             stderr=subprocess.STDOUT,
+            env=installed(folder.parent),
         )
     try:
         yield ServerProcesses(folder, _address(folder, process), process.pid)
