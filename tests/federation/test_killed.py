@@ -116,18 +116,26 @@ SCRIPT = """
     from pathlib import Path
     sys.path[:0] = [sys.argv[2]]
     from federation.federation import TestSite
+    from medperf.site.agent import stop_on_signals
     site = TestSite(Path(sys.argv[1]))
     def infer(call):
         (call.paths["output_path"] / "half.txt").write_text("half")
         print("in the middle", flush=True)
-        threading.Event().wait()
+        while True:
+            call.sleep(0)
+            threading.Event().wait(0.02)
     site.functions["infer"] = infer
-    with site.opened() as opened:
-        opened.agent().run(threading.Event())
+    stop = threading.Event()
+    with stop_on_signals(stop), site.opened() as opened:
+        opened.agent().run(stop)
 """
 
 
-def test_kill_9_in_the_middle_of_a_step_loses_nothing(federation):
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0), (signal.SIGINT, 0)],
+)
+def test_a_signal_in_the_middle_of_a_step_loses_nothing(federation, number, code):
     federation.add_model("Model A")
     site = federation.add_site("Hospital One")
     tests = Path(__file__).parents[1]
@@ -137,7 +145,8 @@ def test_kill_9_in_the_middle_of_a_step_loses_nothing(federation):
         stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdout.readline() == b"in the middle\n"
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(number)
+        assert process.wait(30) == code
     with site.opened() as opened:
         assert opened.jobs.get(1).state == "inferring"
         assert not opened.status().agent_runs

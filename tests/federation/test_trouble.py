@@ -144,6 +144,21 @@ def test_a_stop_leaves_a_running_step_to_be_run_again(site):
     assert site.settle() == ["reported"]
 
 
+def test_a_long_step_is_announced_to_the_server(site, federation, monkeypatch):
+    monkeypatch.setattr("medperf.site.agent.LONG_STEP_S", 0.0)
+    go_on = threading.Event()
+
+    def slow(call):
+        go_on.wait(20)
+        infer(call)
+
+    site.functions["infer"] = slow
+    with site.running() as running:
+        wait_until(lambda: [e.state for e in federation.executions()] == ["running"])
+        go_on.set()
+        wait_until(lambda: running.jobs.get(1).state == "reported")
+
+
 def test_a_clock_that_is_wrong_is_named(site):
     def wrong():
         return system_clock() + timedelta(hours=1)

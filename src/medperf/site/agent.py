@@ -254,6 +254,7 @@ class Agent:
             with self._lock:
                 self._held.pop(held.number, None)
                 self._began.pop(held.number, None)
+                self._talk.announced.discard(held.number)
             self._wake.set()
 
     # --- the talker ---
