@@ -58,7 +58,7 @@ def test_per_case_values_have_patient_subgroups_and_metric_columns(workspace):
     assert rows[2] == {
         "case": "c3", "patient": "b", "sex": "male", "reference": "malignant",
         "predicted": "benign", "probability_benign": "0.6", "probability_malignant": "0.4",
-        "accuracy": "0", "brier": repr(0.36), "failure": "",
+        "accuracy": "0", "brier": repr(0.36), "failure": "", "detail": "",
     }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def test_predictions_may_be_json_records(workspace, parameters):
 def test_progress_is_told_line_by_line(workspace, capsys):
     workspace.run()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "read 5 reference labels from labels.csv"
+    assert lines[0] == "read 5 cases with reference labels"
     assert "computed auroc (1 of 3)" in lines
 
 
@@ -121,7 +121,7 @@ BROKEN_TABLES = {
     "cells": ({"predictions": "case_id,p\nc1\n"}, "line 2: 1 cells under 2 columns"),
     "twice": ({"predictions": "case_id,p\nc1,0.1\nc1,0.2\n"}, "holds the case 'c1' twice"),
     "outside": ({"predictions": "case_id,p\nc1,1.7\n"}, "1.7 in 'p', which is no probability"),
-    "strangers": ({"predictions": "case_id,p\nx,0.7\n"}, "no case of predictions.csv is in"),
+    "strangers": ({"predictions": "case_id,p\nx,0.7\n"}, "no case of predictions.csv is among"),
     "headers": ({"predictions": "case_id,p,p\nx,0.7,1\n"}, "has the column 'p' twice"),
     "quote": ({"predictions": 'case_id,p\n"c1,0.1\n'}, "is not CSV in UTF-8"),
     "rows": ({"predictions": "case_id,p\n"}, "holds no rows"),
@@ -146,7 +146,7 @@ def test_broken_files_end_with_one_clear_line_and_status_2(workspace, capsys, fa
 
 
 BROKEN_PARAMETERS = {
-    "clinical_task": ("segmentation", "this evaluator knows: classification"),
+    "clinical_task": ("triage", "this evaluator knows: classification, multilabel"),
     "classes": (["benign"], "at least two names"),
     "positive_class": ("odd", "must be one of exactly two classes"),
     "threshold": (2, "'threshold' must be a number from 0 to 1"),

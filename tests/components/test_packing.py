@@ -65,7 +65,8 @@ def test_the_example_parameters_are_accepted(tmp_path):
     from medperf.components.evaluator.parameters import read_parameters
 
     folder = build("evaluator", tmp_path / "evaluator")
-    assert read_parameters(folder / "parameters.yaml").positive_class == "malignant"
+    task = read_parameters(folder / "parameters.yaml").task
+    assert task.labels == ("benign", "malignant")
 
 
 def test_an_unknown_component_is_refused(tmp_path):

@@ -22,7 +22,7 @@ WORKDIR = "/app"
 
 @dataclass(frozen=True, slots=True)
 class StockComponent:
-    """Where a component's own files are, and which modules of the package it carries."""
+    """Where a component's own files are, and which modules it carries (patterns)."""
 
     folder: str
     modules: tuple[str, ...]
@@ -33,16 +33,9 @@ COMPONENTS: Mapping[str, StockComponent] = {
         folder="components/evaluator/component",
         modules=(
             "domain/errors.py",
-            "analysis/metrics/binary.py",
-            "analysis/metrics/classification.py",
-            "analysis/metrics/classification_table.py",
-            "analysis/metrics/definition.py",
-            "components/evaluator/case_values.py",
-            "components/evaluator/estimates.py",
-            "components/evaluator/matching.py",
-            "components/evaluator/parameters.py",
-            "components/evaluator/program.py",
-            "components/evaluator/tables.py",
+            "analysis/metrics/*.py",
+            "components/evaluator/*.py",
+            "components/evaluator/tasks/*.py",
         ),
     ),
 }
@@ -70,10 +63,11 @@ def build(name: str, folder: Path) -> Path:
         raise NotFoundError(f"there is no stock component '{name}'; known: {known}")
     component = COMPONENTS[name]
     copy_component(_PACKAGE / component.folder, folder)
-    for module in component.modules:
-        target = folder / "medperf" / module
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_PACKAGE / module, target)
+    for pattern in component.modules:
+        for source in _PACKAGE.glob(pattern):
+            target = folder / "medperf" / source.relative_to(_PACKAGE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
     for package in sorted({p.parent for p in (folder / "medperf").rglob("*.py")}):
         _mark_packages(package, folder)
     return folder

@@ -39,6 +39,10 @@ class MissingEstimate(Form):
         "no_probabilities",
         "empty_both",
         "empty_one",
+        "no_pairs",
+        "no_case_at_time",
+        "constant_reference",
+        "no_objects",
         "suppressed",
     ]
     subgroup: dict[str, str] | None = None

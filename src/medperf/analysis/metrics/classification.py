@@ -38,8 +38,8 @@ class ClassifiedCases:
     def __len__(self) -> int:
         return len(self.reference)
 
-    def where(self, chosen: binary.Bools) -> "ClassifiedCases":
-        """The cases for which ``chosen`` is true."""
+    def where(self, chosen: binary.Bools | Integers) -> "ClassifiedCases":
+        """The cases for which ``chosen`` is true, or those with these indices."""
         kept = None if self.probabilities is None else self.probabilities[chosen]
         return ClassifiedCases(
             self.classes, self.reference[chosen], self.predicted[chosen], kept, self.positive

@@ -159,7 +159,7 @@ def _froc(found: Detections) -> float | None:
 
 
 def _sensitivity(found: Detections) -> float | None:
-    return found.hits.sum() / found.n_reference if found.n_reference else None
+    return int(found.hits.sum()) / found.n_reference if found.n_reference else None
 
 
 def _precision(found: Detections) -> float | None:

@@ -1,56 +1,64 @@
 """Estimates: the metrics over all cases and each subgroup, as a ``medperf.results/v1`` document."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from medperf.analysis.metrics.classification import ClassifiedCases, value_of
 from medperf.analysis.metrics.definition import MetricValue
-from medperf.components.evaluator.matching import Case, Prediction, arrays
 from medperf.components.evaluator.parameters import Parameters
+from medperf.components.evaluator.tasks.base import Failure, Member
 
 SCHEMA = "medperf.results/v1"
 
 
 def estimate(
-    cases: list[Case], parameters: Parameters, say: Callable[[str], None]
+    members: Sequence[Member],
+    outcomes: Sequence[Any],
+    parameters: Parameters,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Compute every wanted number. ``say`` is told after each metric.
 
     A number that cannot be computed stands under ``missing`` with its reason.
     """
-    usable = [case for case in cases if isinstance(case.outcome, Prediction)]
-    everyone = arrays(usable, parameters)
-    groups = list(_groups(usable, everyone, parameters))
+    task = parameters.task
+    usable = [
+        (member, outcome)
+        for member, outcome in zip(members, outcomes, strict=True)
+        if not isinstance(outcome, Failure)
+    ]
+    groups = [(name, task.collect(evidence)) for name, evidence in _groups(usable, parameters)]
     metrics: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
     for number, metric in enumerate(parameters.metrics, start=1):
-        labels = (None, *parameters.classes) if metric.per_class else (None,)
-        for subgroup, members in groups:
+        labels = (None, *task.labels) if metric.per_class else (None,)
+        for subgroup, group in groups:
             for label in labels:
-                found = value_of(metric.name, members, label)
+                found = task.estimate(group, metric.name, label)
                 entry = _entry(metric.name, found, subgroup, label)
+                if parameters.summaries and found.value is not None:
+                    summary = task.summary(group, metric.name, label)
+                    entry |= {"summary": summary} if summary else {}
                 (missing if found.value is None else metrics).append(entry)
         say(f"computed {metric.name} ({number} of {len(parameters.metrics)})")
     document = {
         "schema": SCHEMA,
-        "n_cases": len(cases),
-        "n_failed": len(cases) - len(usable),
+        "n_cases": len(members),
+        "n_failed": len(members) - len(usable),
         "metrics": metrics,
     }
     return {**document, "missing": missing} if missing else document
 
 
 def _groups(
-    usable: list[Case], everyone: ClassifiedCases, parameters: Parameters
-) -> Iterator[tuple[dict[str, str] | None, ClassifiedCases]]:
-    yield None, everyone
-    for subgroup in parameters.subgroups:
-        column = [case.subgroups[subgroup.name] for case in usable]
+    usable: Sequence[tuple[Member, Any]], parameters: Parameters
+) -> Iterator[tuple[dict[str, str] | None, list[Any]]]:
+    yield None, [outcome for _, outcome in usable]
+    for subgroup in parameters.cohort.subgroups:
         for value in subgroup.values:
-            chosen = np.array([cell == value for cell in column], dtype=np.bool_)
-            yield {subgroup.name: value}, everyone.where(chosen)
+            yield (
+                {subgroup.name: value},
+                [outcome for member, outcome in usable if member.subgroups[subgroup.name] == value],
+            )
 
 
 def _entry(

@@ -9,14 +9,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from medperf.components.evaluator.case_values import write_cases
 from medperf.components.evaluator.estimates import estimate
-from medperf.components.evaluator.matching import Case, Failure, match
 from medperf.components.evaluator.parameters import read_parameters
-from medperf.components.evaluator.tables import read_table
+from medperf.components.evaluator.scoring import score_all
+from medperf.components.evaluator.tasks.base import Failure
 from medperf.domain.errors import MedPerfError
 
 ROOT = "/mlcommons/volumes"
@@ -50,15 +51,17 @@ def evaluate(
         MalformedFileError: if a file is not what the parameters say.
     """
     parameters = read_parameters(parameters_file)
-    reference = read_table(labels, parameters.labels.file)
-    _say(f"read {len(reference.rows)} reference labels from {reference.name}")
-    answers = read_table(predictions, parameters.predictions.file)
-    _say(f"read {len(answers.rows)} predictions from {answers.name}")
-    cases = match(reference, answers, parameters)
-    _say_failures(cases)
-    document = estimate(cases, parameters, _say)
+    task = parameters.task
+    members = parameters.cohort.read(labels)
+    _say(f"read {len(members)} cases with reference labels")
+    scorer = task.scorer(labels, predictions, members, _say)
+    outcomes = score_all(
+        members, scorer, _say, in_parallel=task.in_parallel, workers=parameters.workers
+    )
+    _say_failures(outcomes)
+    document = estimate(members, outcomes, parameters, _say)
     local_outputs.mkdir(parents=True, exist_ok=True)
-    write_cases(local_outputs / "cases.csv", cases, parameters)
+    write_cases(local_outputs / "cases.csv", members, outcomes, parameters)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     _say(f"wrote {len(document['metrics'])} numbers over {document['n_cases']} cases")
@@ -86,7 +89,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _say_failures(cases: list[Case]) -> None:
-    reasons = Counter(case.outcome for case in cases if isinstance(case.outcome, Failure))
+def _say_failures(outcomes: Sequence[Any]) -> None:
+    reasons = Counter(each.reason for each in outcomes if isinstance(each, Failure))
     for reason, count in sorted(reasons.items()):
-        _say(f"{count} of {len(cases)} cases failed: {reason}")
+        _say(f"{count} of {len(outcomes)} cases failed: {reason}")

@@ -32,11 +32,12 @@ class Table:
                 raise MalformedFileError(f"{self.name} has no column '{column}'; it has: {there}")
 
 
-def read_table(folder: Path, file_name: str) -> Table:
+def read_table(folder: Path, file_name: str, *, may_be_empty: bool = False) -> Table:
     """Read ``file_name`` in ``folder`` (or ``folder`` itself, if it is a file).
 
     Raises:
-        EmptyInputError: if the folder or file is missing or empty.
+        EmptyInputError: if the folder or file is missing or empty, or holds no rows although it
+            must.
         MalformedFileError: if the file is not what its ending says.
         NotSupportedError: if nothing here can read this kind of file.
     """
@@ -50,9 +51,34 @@ def read_table(folder: Path, file_name: str) -> Table:
         known = ", ".join(sorted(_READERS))
         raise NotSupportedError(f"{path.name} is of no known kind; known: {known}")
     table = reader(path)
-    if not table.rows:
+    if not table.rows and not may_be_empty:
         raise EmptyInputError(f"{path.name} holds no rows")
     return table
+
+
+def by_case(table: Table, column: str) -> dict[str, Row]:
+    """The rows by the case in ``column``.
+
+    Raises:
+        MalformedFileError: if a row names no case, or two rows name the same.
+    """
+    rows: dict[str, Row] = {}
+    for number, row in enumerate(table.rows, start=1):
+        case = row[column]
+        if not case:
+            raise MalformedFileError(f"{table.name}, row {number}: '{column}' is empty")
+        if case in rows:
+            raise MalformedFileError(f"{table.name} holds the case '{case}' twice")
+        rows[case] = row
+    return rows
+
+
+def all_by_case(table: Table, column: str) -> dict[str, list[Row]]:
+    """As ``by_case``, where a case has any number of rows."""
+    rows: dict[str, list[Row]] = {}
+    for row in table.rows:
+        rows.setdefault(row[column], []).append(row)
+    return rows
 
 
 def _absence(folder: Path, file_name: str) -> str:

@@ -1,0 +1,1 @@
+"""The clinical tasks that the stock evaluator knows, one module each."""

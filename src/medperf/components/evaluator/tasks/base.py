@@ -1,0 +1,116 @@
+"""What a clinical task must say so that the evaluator can score it.
+
+A case becomes *evidence*: a small value that is all the metrics need of it, made alone and thrown
+together later, so that images are read one after another and by many processes. The evidence of a
+group of cases, collected, gives the estimates of that group.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
+
+from medperf.analysis.metrics.definition import MetricDefinition, MetricValue
+
+Evidence = TypeVar("Evidence")
+Group = TypeVar("Group")
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One case of the cohort: who, in which subgroups, and its row of the labels table."""
+
+    case: str
+    patient: str
+    subgroups: Mapping[str, str]
+    row: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a case has no usable prediction: a reason from a short list, and what was seen."""
+
+    reason: str
+    detail: str = ""
+
+
+NO_PREDICTION = "no_prediction"
+EMPTY = "empty"
+NOT_A_NUMBER = "not_a_number"
+BAD_REFERENCE = "bad_reference"
+UNREADABLE = "unreadable"
+MISMATCH = "mismatch"
+
+
+class Scorer(Protocol[Made_co]):
+    """Makes the evidence of one case. Crosses to other processes, so it holds plain values only."""
+
+    def __call__(self, member: Member, /) -> Made_co | Failure:
+        """The evidence, or why there is none."""
+
+
+class ClinicalTask(ABC, Generic[Evidence, Group]):
+    """One clinical task with its parameters."""
+
+    in_parallel: bool = False
+    """Whether one case is enough work for a process of its own."""
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[str, ...]:
+        """What a ``class_label`` may be; empty if there are none."""
+
+    @abstractmethod
+    def definition(self, metric: str) -> MetricDefinition:
+        """The definition of ``metric``.
+
+        Raises:
+            InvalidRequestError: if the task has no such metric.
+        """
+
+    def measuring(self, metrics: tuple[str, ...]) -> Self:
+        """The task for these metrics, where the evidence of a case depends on them."""
+        del metrics
+        return self
+
+    @abstractmethod
+    def scorer(
+        self, labels: Path, predictions: Path, members: Sequence[Member], say: Callable[[str], None]
+    ) -> Scorer[Evidence]:
+        """Open what is read once for all cases; ``say`` is told what was read."""
+
+    @abstractmethod
+    def collect(self, evidence: Sequence[Evidence]) -> Group:
+        """The evidence of a group of cases, ready for any number of metrics."""
+
+    @abstractmethod
+    def estimate(self, group: Group, metric: str, label: str | None) -> MetricValue:
+        """The value of ``metric``, overall or for one class label."""
+
+    @abstractmethod
+    def case_values(self, group: Group, metric: str, label: str | None) -> Sequence[float] | None:
+        """The values of single cases that ``metric`` is the mean of; None if it is no mean."""
+
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the per-case table between subgroups and failure."""
+
+    @abstractmethod
+    def cells(self, evidence: Evidence) -> tuple[str, ...]:
+        """The cells of one case under ``columns``."""
+
+    def summary(
+        self, group: Group, metric: str, label: str | None
+    ) -> dict[str, float | list[float]] | None:
+        """Sufficient statistics for pooling: n, mean and centered second moment."""
+        values = self.case_values(group, metric, label)
+        if not values:
+            return None
+        mean = sum(values) / len(values)
+        return {
+            "n": float(len(values)),
+            "mean": mean,
+            "m2": sum((value - mean) ** 2 for value in values),
+        }
