@@ -18,7 +18,7 @@ def server(tmp_path_factory):
     """One server for all tests; each test has its own organizations there."""
     running = ServerThread(tmp_path_factory.mktemp("server"))
     yield running
-    running.stop()
+    running.close()
 
 
 @pytest.fixture

@@ -1,16 +1,12 @@
 """A whole federation in one process: the real server over loopback, real sites, a fake runner."""
 
-import io
 import itertools
-import random
 import socket
 import threading
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-import yaml
+from federation.hospital_site import TestSite
 from hospital import EVALUATOR_TASKS, MODEL_TASKS, PREPARATOR_TASKS
 
 from medperf.client.api import ServerClient
@@ -27,14 +23,11 @@ from medperf.provenance.canonical import digest_of
 from medperf.provenance.envelope import sign
 from medperf.provenance.predicates import DatasetPredicate
 from medperf.provenance.statements import make_statement
-from medperf.runners.fake import FakeRunner, digest_of_reference
-from medperf.runners.selection import RunnerSet
+from medperf.runners.fake import digest_of_reference
 from medperf.server import operations
 from medperf.server.app import build_app
 from medperf.server.settings import ServerSettings
-from medperf.site.app import open_site
 from medperf.site.enrollment import enroll
-from medperf.site.events import site_log
 from medperf.site.fingerprint import fingerprint
 
 _NUMBERS = itertools.count(1)
@@ -57,7 +50,14 @@ class ServerThread:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.people = None  # admin, committee and vendor, shared by all federations here
+        self.parts = None  # the committee's preparator and reference model
         self.start()
+
+    def close(self):
+        for client in self.people or ():
+            client.close()
+        self.stop()
 
     def admin_invitation(self):
         number = next(_NUMBERS)
@@ -96,9 +96,11 @@ class Federation:
         self.sites = []
         self._clients = []
         self._tag = f" {next(_NUMBERS)}"
-        self.admin = self._redeem(server.admin_invitation())
-        self.committee = self.person("Committee")
-        self.vendor = self.person("Vendor")
+        if server.people is None:
+            self.admin = self._redeem(server.admin_invitation())
+            server.people = self.admin, self.person("Committee"), self.person("Vendor")
+            self._clients.clear()  # they live as long as the server
+        self.admin, self.committee, self.vendor = server.people
 
     def close(self):
         for client in self._clients:
@@ -146,10 +148,10 @@ class Federation:
         return client.models.act(record.id, "submit")
 
     def results(self):
-        return list(self.committee.results.list())
+        return list(self.committee.results.list(benchmark_id=self.benchmark.id))
 
     def executions(self):
-        return list(self.committee.executions.list())
+        return list(self.committee.executions.list(benchmark_id=self.benchmark.id))
 
     def the_result(self):
         [found] = self.results()
@@ -158,11 +160,13 @@ class Federation:
     def set_up_benchmark(self, plan=PLAN, name="Benchmark"):
         """A committee's benchmark, approved, whose associations need no person."""
         committee = self.committee
-        if not hasattr(self, "preparator"):
-            self.preparator = self.container(
-                committee, "Preparator", "preparator", PREPARATOR_TASKS
+        if self.server.parts is None:
+            self.server.parts = (
+                self.container(committee, "Preparator", "preparator", PREPARATOR_TASKS),
+                self.model(committee, "Reference"),
             )
-            self.reference = self.model(committee, "Reference")
+        self.preparator, self.reference = self.server.parts
+        name += self._tag
         evaluator = self.container(committee, f"{name} evaluator", "evaluator", EVALUATOR_TASKS)
         record = committee.benchmarks.register(
             BenchmarkForm(
@@ -183,7 +187,7 @@ class Federation:
         return self.benchmark
 
     def add_model(self, name, benchmark=None):
-        model = self.model(self.vendor, name)
+        model = self.model(self.vendor, name + self._tag)
         self.associate(self.vendor, benchmark or self.benchmark, "model", model.id)
         return model
 
@@ -227,100 +231,6 @@ class Federation:
         client = ServerClient(self.server.url, AccessSecret(secret))
         self._clients.append(client)
         return client
-
-
-class TestSite:
-    """A site's folder and the runner on its machine, opened as often as a test likes."""
-
-    __test__ = False
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.runner = FakeRunner()
-        self.log = io.StringIO()
-        self.functions = {"infer": infer, "evaluate": evaluate}
-
-    def set(self, **settings):
-        from medperf.site.settings import set_setting
-
-        for key, value in settings.items():
-            set_setting(self.folder / "site.yaml", key, str(value))
-
-    @contextmanager
-    def opened(self, **options):
-        site = open_site(
-            self.folder,
-            **{
-                "runners": RunnerSet([_AnyImage(self)]),
-                "log": site_log(self.log, strict=True),
-                "rng": random.Random(1),
-            }
-            | options,
-        )
-        try:
-            yield site
-        finally:
-            site.close()
-
-    def settle(self, **options):
-        with self.opened(**options) as site:
-            site.agent().settle()
-            return [job.state for job in site.jobs.in_states()]
-
-    @contextmanager
-    def running(self, **options):
-        stop = threading.Event()
-        with self.opened(**options) as site:
-            agent = site.agent()
-            thread = threading.Thread(target=agent.run, args=(stop,), kwargs={"poll_wait_s": 2})
-            thread.start()
-            try:
-                yield site
-            finally:
-                stop.set()
-                agent.wake()
-                thread.join(20)
-                assert not thread.is_alive()
-
-    def tasks_run(self):
-        return [task for _, task in self.runner.runs]
-
-
-class _AnyImage:
-    """The site's fake runner, in which every image is an honest container of its role."""
-
-    def __init__(self, site):
-        self._site = site
-
-    def __getattr__(self, name):
-        return getattr(self._site.runner, name)
-
-    def resolve(self, config, **options):
-        for task in config.tasks:
-            function = self._site.functions.get(task)
-            if function is not None:
-                self._site.runner.register(config.image, task, function)
-        return self._site.runner.resolve(config, **options)
-
-
-def wait_until(condition, within_s=20):
-    """Wait for something that other threads bring about."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
-def infer(call):
-    for source in call.paths["data_path"].iterdir():
-        (call.paths["output_path"] / source.name).write_text("0.5")
-
-
-def evaluate(call):
-    n_cases = len(list(call.paths["predictions"].iterdir()))
-    estimate = {"name": "accuracy", "value": 0.91234567, "n": n_cases}
-    document = {"schema": "medperf.results/v1", "n_cases": n_cases, "metrics": [estimate]}
-    call.paths["output_path"].write_text(yaml.safe_dump(document))
 
 
 def _registered(site, preparator, name, n_cases):

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from federation.federation import wait_until
+from federation.hospital_site import wait_until
 
 from medperf.domain.errors import StoreLockedError
 
@@ -115,7 +115,7 @@ SCRIPT = """
     import sys, threading
     from pathlib import Path
     sys.path[:0] = [sys.argv[2]]
-    from federation.federation import TestSite
+    from federation.hospital_site import TestSite
     from medperf.site.agent import stop_on_signals
     site = TestSite(Path(sys.argv[1]))
     def infer(call):

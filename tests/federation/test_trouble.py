@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from federation.federation import Federation, ServerThread, evaluate, infer, wait_until
+from federation.federation import Federation, ServerThread
+from federation.hospital_site import evaluate, infer, wait_until
 
 from medperf.domain.clock import system_clock
 from medperf.site.review import Person
@@ -174,7 +175,7 @@ def test_a_new_evaluator_scores_the_predictions_there_are(site, federation):
     site.settle()
     first = federation.benchmark
     second = federation.set_up_benchmark(name="Second")
-    model = next(federation.vendor.models.list(name="Model A", mine=True))
+    [model] = federation.vendor.models.list(benchmark_id=first.id)
     federation.associate(federation.vendor, second, "model", model.id)
     owner = federation.colleague(site.organization_id)
     federation.associate(owner, second, "dataset", site.dataset.id)
@@ -198,4 +199,4 @@ def test_a_result_that_waited_longer_than_its_grant_gets_another_one(tmp_path):
         assert site.tasks_run() == ["infer", "evaluate"]
     finally:
         federation.close()
-        server.stop()
+        server.close()
