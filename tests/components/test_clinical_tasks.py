@@ -3,6 +3,7 @@
 import csv
 import os
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,13 @@ def test_a_broken_case_is_counted_and_its_reason_stays_at_the_site(evaluation, c
     assert "not whole" not in (evaluation.top / "results.yaml").read_text()
 
 
-def test_several_processes_give_the_same_result(evaluation):
+@pytest.fixture
+def light_main(monkeypatch):
+    """New processes load the main module again, and pytest's is heavy."""
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+
+
+def test_several_processes_give_the_same_result(evaluation, light_main):
     for number in range(4):
         evaluation.nifti(f"labels/c{number}_seg.nii.gz", cube())
         evaluation.nifti(f"predictions/c{number}.nii.gz", cube(at=2 + number % 2))
@@ -337,7 +344,7 @@ def raise_on_b(member: Member) -> str | Failure:
 MEMBERS = [Member(case, case, {}, {}) for case in "abc"]
 
 
-def test_a_case_that_takes_its_process_down_does_not_take_the_others():
+def test_a_case_that_takes_its_process_down_does_not_take_the_others(light_main):
     found = score_all(MEMBERS, crash_on_b, print, in_parallel=True, workers=2)
     assert found[0] == "a"
     assert found[1].reason == "crashed"

@@ -58,8 +58,9 @@ def _scored(scorer: Scorer[Evidence], member: Member) -> Evidence | Failure:
 def _in_processes(
     members: Sequence[Member], scorer: Scorer[Evidence], workers: int
 ) -> Iterator[Evidence | Failure]:
-    # Fresh interpreters: nothing of this process is copied halfway.
-    context = get_context("spawn")
+    # Processes come from a fresh one that has loaded the scorer, so a new one costs little.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([scorer.__module__])
     n_done = 0
     try:
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
