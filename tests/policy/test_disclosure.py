@@ -76,6 +76,10 @@ def test_rounding_stays_inside_the_range(value, expected):
     assert (found.value, math.copysign(1, found.value)) == (expected, 1.0)
 
 
+def test_a_value_that_only_its_last_digit_puts_outside_is_inside():
+    assert codes(typed(estimate(value=1.0000000000000002))) == set()
+
+
 def test_a_bound_that_rounding_would_cross_is_kept():
     plan = PLAN.model_copy(
         update={"metrics": (PLAN.metrics[0].model_copy(update={"upper": 0.9996}),)}

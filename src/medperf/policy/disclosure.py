@@ -223,7 +223,8 @@ class _TypedCheck(_Check):
         summary = self._summary(entry.get("summary"), metric, f"{path}.summary")
         if value is None or n is None:
             return None
-        if not _is_within(value, metric):
+        # As it would leave: the last digit of a float may lie beyond a range that the value keeps.
+        if not _is_within(round(value, metric.decimals), metric):
             self.find(
                 "out-of-range",
                 f"{path}.value",

@@ -117,7 +117,8 @@ def matthews_correlation(cases: ClassifiedCases) -> MetricValue:
     if spread_predicted == 0:
         return MetricValue(0.0, len(cases))
     covariance = right * n - float(in_reference @ in_predicted)
-    return MetricValue(covariance / float(np.sqrt(spread_reference * spread_predicted)), len(cases))
+    correlation = covariance / float(np.sqrt(spread_reference * spread_predicted))
+    return MetricValue(min(max(correlation, -1.0), 1.0), len(cases))  # a float may overshoot
 
 
 def _mean_recall(cases: ClassifiedCases) -> MetricValue:
