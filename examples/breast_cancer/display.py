@@ -124,7 +124,7 @@ def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
 
 def leaderboard(console: Console, board: Mapping[str, Any]) -> None:
     """Pooled and per-site estimates of each model, best first."""
-    table = Table(box=None, padding=(0, 2))
+    table = Table(box=None, padding=(0, 1))
     table.add_column("rank", justify="right", no_wrap=True, min_width=4)
     table.add_column("model", no_wrap=True)
     for metric in SHOWN_METRICS:
