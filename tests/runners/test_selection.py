@@ -49,7 +49,7 @@ def test_a_named_engine_leaves_code_to_the_sandbox() -> None:
 
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(NotSupportedError, match="there are docker"):
-        RunnerSet([Named("docker", IMAGE)]).choose(IMAGE, "doker-engine")
+        RunnerSet([Named("docker", IMAGE)]).choose(IMAGE, "other-engine")
 
 
 def test_a_type_nobody_runs_is_not_supported() -> None:

@@ -1,4 +1,4 @@
-"""The declared schema: every table with its CHECKs, uniques, indexes and foreign keys.
+"""The declared schema: every table with its check constraints, uniques, indexes and foreign keys.
 
 States come from the lifecycle tables. Nothing is ever deleted from a table of registered things.
 """
