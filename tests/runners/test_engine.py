@@ -142,7 +142,7 @@ def docker():
 PULLED = {"Id": ID, "RepoDigests": [f"docker.io/org/name@{MANIFEST}"]}
 
 
-def test_a_tag_is_resolved_to_the_registrys_digest(docker) -> None:
+def test_a_tag_is_resolved_to_the_digest_of_the_registry(docker) -> None:
     docker._ask.pullable["org/name:1"] = PULLED
     assert docker.resolve(config()) == Image(ContainerType.DOCKER_IMAGE, MANIFEST, ID)
 
@@ -154,7 +154,7 @@ def test_what_was_promised_is_pulled_by_digest_and_never_by_tag(docker) -> None:
     assert ("image", "inspect", "org/name:1") not in docker._ask.asked
 
 
-def test_a_port_in_a_registrys_name_is_no_tag(docker) -> None:
+def test_a_port_in_the_name_of_a_registry_is_no_tag(docker) -> None:
     target = f"127.0.0.1:5000/org/name@{MANIFEST}"
     docker._ask.pullable[target] = PULLED
     assert docker.resolve(config("127.0.0.1:5000/org/name"), expected=MANIFEST).digest == MANIFEST
