@@ -15,9 +15,9 @@ INTRODUCTION = """\
 
 <!-- Written by docs/lifecycles_reference.py; do not edit. -->
 
-Which state may follow which, and whose act it is. The tables of `medperf/domain/lifecycle.py` are the
-only place in the program that knows; the diagrams below are drawn from them. An act that a table
-does not have is refused with the error `transition`, and one that is somebody else's with
+Which state may follow which, and whose act it is. The tables of `medperf/domain/lifecycle.py` are
+the only place in the program that knows; the diagrams below are drawn from them. An act that a
+table does not have is refused with the error `transition`, and one that is somebody else's with
 `forbidden` or `own-approval`.
 """
 

@@ -64,7 +64,7 @@ class Template:
     url: str
 
 
-def _template(databases: SqliteDatabases | PostgresDatabases) -> Iterator[Template]:
+def _template(databases: SqliteDatabases | PostgresDatabases) -> Iterator[Template]:  # noqa: F811 - a fixture
     url, clock, key = databases.empty(), SettableClock(), PrivateKey.generate()
     settings = ServerSettings(name="Test", database_url=url)
     app = build_app(settings, key, clock=clock)
@@ -84,19 +84,19 @@ def _template(databases: SqliteDatabases | PostgresDatabases) -> Iterator[Templa
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(sqlite_databases: SqliteDatabases) -> Iterator[Template]:
+def sqlite_template(sqlite_databases: SqliteDatabases) -> Iterator[Template]:  # noqa: F811 - a fixture
     yield from _template(sqlite_databases)
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_databases: PostgresDatabases) -> Iterator[Template]:
+def postgresql_template(postgresql_databases: PostgresDatabases) -> Iterator[Template]:  # noqa: F811 - a fixture
     yield from _template(postgresql_databases)
 
 
 @pytest.fixture(params=KINDS)
 def template(request: pytest.FixtureRequest) -> Iterator[Template]:
     """The template of one kind, standing on a fresh copy of its database."""
-    databases = request.getfixturevalue(f"{request.param}_databases")
+    databases = request.getfixturevalue(f"{request.param}_databases")  # noqa: F811 - a fixture
     template: Template = request.getfixturevalue(f"{request.param}_template")
     former, start = template.app.state.program, template.clock.now
     url = databases.fresh(template.url)

@@ -14,10 +14,21 @@ from medperf.server.app import ROUTERS
 from medperf.server.db.session import Database
 from medperf.server.problems import STATUS, status_of
 
-LISTS = (
-    "organizations users sites invitations access-tokens containers models benchmarks datasets"
-    " associations executions results audit-events"
-).split()
+LISTS = [
+    "organizations",
+    "users",
+    "sites",
+    "invitations",
+    "access-tokens",
+    "containers",
+    "models",
+    "benchmarks",
+    "datasets",
+    "associations",
+    "executions",
+    "results",
+    "audit-events",
+]
 FILTERS = {
     "organizations": {"name"},
     "users": {"organization_id"},
@@ -76,7 +87,7 @@ def test_every_filter_narrows_a_list(federation: Federation, http: TestClient, n
     [
         "limit=0", "limit=201", "limit=x", "limit=-1", "cursor=nonsense", "cursor=%00", "mine=maybe",
         "site_id=1.5", "site_id=99999999999999999999999", "state=finished", "fingerprint=abc",
-        "site_id=%D9%A1",
+        "site_id=%D9%A1", "site_id=1&site_id=2",
     ],
 )  # fmt: skip
 def test_a_value_that_no_filter_takes_is_an_error(

@@ -15,10 +15,21 @@ from medperf.provenance.envelope import Envelope, verify
 from medperf.provenance.keys import PublicKey
 from medperf.server.executions.waiting import write_down
 
-NOUNS = (
-    "organizations users sites invitations access_tokens containers models benchmarks datasets"
-    " associations executions results audit_events"
-).split()
+NOUNS = [
+    "organizations",
+    "users",
+    "sites",
+    "invitations",
+    "access_tokens",
+    "containers",
+    "models",
+    "benchmarks",
+    "datasets",
+    "associations",
+    "executions",
+    "results",
+    "audit_events",
+]
 
 
 @pytest.fixture

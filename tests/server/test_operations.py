@@ -178,7 +178,7 @@ def test_told_to_stop_it_answers_those_who_wait_and_finishes(folder: Path) -> No
         folder, name="Ada", email="ada@x.example", organization="Op", is_admin=True
     )
     with _started(folder, 1) as (process, address):
-        federation = Federation(lambda who: Transport(address, who), lambda: _now())
+        federation = Federation(lambda who: Transport(address, who), _now)
         federation.admin = federation.redeem(invitation.token)
         site = federation.site(federation.organization("Hospital"), "North")
         version = site.client.executions.work().version

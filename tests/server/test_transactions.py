@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from medperf.domain.errors import DuplicateError, UnavailableError
 from medperf.domain.people import OrganizationForm
+from medperf.server.db.queries import rows
 from medperf.server.db.session import Database
 from medperf.server.db.tables import audit_events, organizations
-from medperf.server.db.queries import rows
 
 
 def _headers(person: PersonActor) -> dict[str, str]:

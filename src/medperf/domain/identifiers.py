@@ -46,7 +46,7 @@ def parse_time(text: str) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """Write a time as the platform does everywhere: UTC, microseconds, ``Z``."""
-    return _aware(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _aware(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 UtcTime = Annotated[

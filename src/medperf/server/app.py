@@ -94,9 +94,9 @@ def build_app(
     app.state.program = program
     app.state.waiters = Waiters()
     app.state.metrics = Metrics()
+    app.include_router(health.root)
     for router in ROUTERS:
         app.include_router(router, prefix=BASE)
-    app.include_router(health.root)
     app.add_exception_handler(MedPerfError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

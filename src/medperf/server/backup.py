@@ -104,8 +104,8 @@ def _write_rows(database: Database, file: TextIO) -> int:
 
 
 def _read_rows(connection: Connection, lines: Iterator[Any]) -> int:
-    n_rows, name, batch = 0, "", list[dict[str, Any]]()
-    for line in lines:
+    name, batch = "", list[dict[str, Any]]()
+    for n_rows, line in enumerate(lines):
         if isinstance(line, dict):
             if line.get("end") != n_rows:
                 break
@@ -116,7 +116,6 @@ def _read_rows(connection: Connection, lines: Iterator[Any]) -> int:
             _insert(connection, name, batch)
             name, batch = line[0], []
         batch.append(line[1])
-        n_rows += 1
     raise MalformedFileError("the backup ends too early; nothing was restored")
 
 

@@ -14,9 +14,10 @@ from medperf.server.db.migrate import is_current
 from medperf.server.executions.queries import count_by_state
 from medperf.server.metrics import CONTENT_TYPE
 from medperf.server.program import Program
+from medperf.server.routing import NounRouter
 
 root = APIRouter(tags=["operation"])
-about = APIRouter(tags=["operation"])
+about = NounRouter(tags=["operation"])
 
 
 @root.get("/healthz", name="healthz")

@@ -28,6 +28,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram | None]] = {}
         self._requests = Counter(
             "medperf_requests",
             "Requests answered.",
@@ -50,9 +51,17 @@ class Metrics:
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(method, route, str(status)).inc()
-        if not route.endswith("/work"):
-            self._seconds.labels(method, route).observe(seconds)
+        # Looking labels up costs more than counting, so the found series are kept.
+        key = (method, route, status)
+        if key not in self._series:
+            self._series[key] = (
+                self._requests.labels(method, route, str(status)),
+                None if route.endswith("/work") else self._seconds.labels(method, route),
+            )
+        requests, duration = self._series[key]
+        requests.inc()
+        if duration is not None:
+            duration.observe(seconds)
 
     def set_waiting(self, agents: int) -> None:
         """Say how many agents wait in this process."""

@@ -31,6 +31,16 @@ class Program:
         caller = _NOBODY if is_open else identify(connection, ticket, now)
         return Call(connection, caller, now, self.identity)
 
+    async def look(self, work: Callable[[], T]) -> T:
+        """Do a short read.
+
+        SQLite answers one from memory within a fraction of a millisecond and readers never wait, so
+        going to a thread and back would cost more than the work.
+        """
+        if self.database.is_sqlite:
+            return work()
+        return await self.in_thread(work)
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do blocking work beside the event loop, as many at once as there are connections."""
         return await to_thread.run_sync(work, limiter=self.threads)

@@ -7,13 +7,16 @@ transaction begins and ends: the commit is done before the first byte of the ans
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from pydantic_core import to_json
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
+from medperf.domain.errors import InvalidRequestError
 from medperf.domain.lifecycle import Lifecycle
 from medperf.domain.wire import Page, Reason, Record
 from medperf.server.call import Call, Wire
@@ -27,23 +30,45 @@ Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
 _JSON = "application/json"
 _NO_REASON = Reason()
+_NOUN = 3  # the place of the noun in a path
+
+
+class NounRouter(APIRouter):
+    """A router that looks at its routes only for a path that begins with one of its nouns.
+
+    All routes together are some eighty patterns; trying them one by one would take longer than the
+    query behind most of them.
+    """
+
+    @cached_property
+    def nouns(self) -> frozenset[str]:
+        """The first step of every path here."""
+        return frozenset(str(getattr(route, "path", "/")).split("/")[1] for route in self.routes)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Say at once if the path is of another noun: ``/api/v1/<noun>/...``."""
+        steps = scope["path"].split("/", 4)
+        if len(steps) > _NOUN and steps[_NOUN] not in self.nouns:
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class Routes:
     """The routes of one noun."""
 
     def __init__(self, tag: str) -> None:
-        self.router = APIRouter(tags=[tag])
+        self.router = NounRouter(tags=[tag])
 
-    def read(self, path: str, record: Any, *, is_open: bool = False) -> Callable[[Any], Any]:
-        """A GET."""
+    def read(self, path: str, record: Any, *, is_long: bool = False) -> Callable[[Any], Any]:
+        """A GET; one that takes long does so in a thread."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             async def run(request: Request, given: dict[str, Any]) -> Response:
                 program: Program = request.app.state.program
                 ticket = await ticket_of(request)
-                work = partial(_read, program, ticket, partial(function, **given), is_open)
-                return Response(await program.in_thread(work), media_type=_JSON)
+                work = partial(_read, program, ticket, partial(function, **given))
+                look = program.in_thread if is_long else program.look
+                return Response(await look(work), media_type=_JSON)
 
             self._add(path, "GET", function, run, record)
             return function
@@ -60,10 +85,8 @@ class Routes:
         async def endpoint(request: Request) -> Response:
             program: Program = request.app.state.program
             ticket = await ticket_of(request)
-            work = partial(
-                _read, program, ticket, partial(list_them, asked=request.query_params), False
-            )
-            return Response(await program.in_thread(work), media_type=_JSON)
+            work = partial(_read, program, ticket, partial(list_them, asked=_asked(request)))
+            return Response(await program.look(work), media_type=_JSON)
 
         name = path.strip("/").replace("-", "_")
         self.router.add_api_route(
@@ -182,11 +205,18 @@ async def ticket_of(request: Request) -> Ticket:
     )
 
 
-def _read(
-    program: Program, ticket: Ticket, function: Callable[[Call], Any], is_open: bool
-) -> bytes:
+def _asked(request: Request) -> dict[str, str]:
+    asked: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in asked:
+            raise InvalidRequestError(f"{name[:40]} is given twice")
+        asked[name] = value
+    return asked
+
+
+def _read(program: Program, ticket: Ticket, function: Callable[[Call], Any]) -> bytes:
     with program.database.reading() as connection:
-        answer = function(program.call(connection, ticket, is_open=is_open))
+        answer = function(program.call(connection, ticket))
     return to_json(answer)
 
 

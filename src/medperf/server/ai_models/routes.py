@@ -11,7 +11,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("models")
 routes.pages("/models", MODELS, Model)
-routes.lifecycle("/models", Model, lifecycle.MODEL, service.act)
 
 
 @routes.read("/models/{number}", Model)
@@ -30,3 +29,6 @@ def register_model(call: Call, form: ModelForm) -> Wire:
 def edit_model(call: Call, number: Number, changes: dict[str, Any]) -> Wire:
     """Change a model that is still in development; fields as in registering."""
     return service.edit(call, number, changes)
+
+
+routes.lifecycle("/models", Model, lifecycle.MODEL, service.act)

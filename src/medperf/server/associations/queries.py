@@ -5,7 +5,7 @@ from sqlalchemy import Connection, or_, select
 from medperf.domain import lifecycle
 from medperf.domain.associations import AssociationKind
 from medperf.server.call import Wire
-from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, View, by_choice, by_id
+from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, View, by_choice, by_id, unindexed
 from medperf.server.db.tables import associations, benchmarks, datasets, models
 
 _own_benchmarks = select(benchmarks.c.id).where(benchmarks.c.organization_id == ORGANIZATION)
@@ -17,9 +17,9 @@ ASSOCIATIONS = View(
     associations,
     tuple(column for column in associations.c if column.key != "requested_side"),
     or_(
-        associations.c.benchmark_id.in_(_own_benchmarks),
-        associations.c.dataset_id.in_(_own_datasets),
-        associations.c.model_id.in_(_own_models),
+        unindexed(associations.c.benchmark_id).in_(_own_benchmarks),
+        unindexed(associations.c.dataset_id).in_(_own_datasets),
+        unindexed(associations.c.model_id).in_(_own_models),
         IS_ADMIN,
     ),
     {

@@ -9,7 +9,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("associations")
 routes.pages("/associations", ASSOCIATIONS, Association)
-routes.lifecycle("/associations", Association, lifecycle.ASSOCIATION, service.act)
 
 
 @routes.read("/associations/{number}", Association)
@@ -22,3 +21,6 @@ def get_association(call: Call, number: Number) -> Wire:
 def request_association(call: Call, form: AssociationForm) -> Wire:
     """Ask that a dataset or a model takes part; the other side decides."""
     return service.request(call, form)
+
+
+routes.lifecycle("/associations", Association, lifecycle.ASSOCIATION, service.act)

@@ -25,6 +25,7 @@ from medperf.server.db.queries import (
     by_id,
     by_text,
     mine,
+    one_of,
 )
 from medperf.server.db.tables import (
     associations,
@@ -67,7 +68,7 @@ BENCHMARKS = View(
         }
     ),
     or_(
-        benchmarks.c.state.in_(("approved", "inactive")),
+        one_of(benchmarks.c.state, "approved", "inactive"),
         benchmarks.c.organization_id == ORGANIZATION,
         IS_ADMIN,
         _takes_part,

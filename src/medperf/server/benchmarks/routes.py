@@ -13,7 +13,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("benchmarks")
 routes.pages("/benchmarks", BENCHMARKS, Benchmark)
-routes.lifecycle("/benchmarks", Benchmark, lifecycle.BENCHMARK, service.act)
 
 
 @routes.read("/benchmarks/{number}", Benchmark)
@@ -34,7 +33,10 @@ def edit_benchmark(call: Call, number: Number, changes: dict[str, Any]) -> Wire:
     return service.edit(call, number, changes)
 
 
-@routes.read("/benchmarks/{number}/leaderboard", Leaderboard)
+@routes.read("/benchmarks/{number}/leaderboard", Leaderboard, is_long=True)
 def get_leaderboard(call: Call, number: Number) -> Wire:
     """The models in order of the primary metric, as far as the caller may see."""
     return leaderboard(call, number)
+
+
+routes.lifecycle("/benchmarks", Benchmark, lifecycle.BENCHMARK, service.act)

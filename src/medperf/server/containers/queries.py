@@ -12,6 +12,7 @@ from medperf.server.db.queries import (
     by_id,
     by_text,
     mine,
+    one_of,
 )
 from medperf.server.db.tables import associations, benchmarks, containers, datasets, models
 
@@ -26,7 +27,7 @@ _may_run_model = exists(
     .join(benchmarks, benchmarks.c.id == _of_model.c.benchmark_id)
     .where(
         models.c.container_id == containers.c.id,
-        _of_model.c.state.in_(("pending", "approved")),
+        one_of(_of_model.c.state, "pending", "approved"),
         or_(
             benchmarks.c.organization_id == ORGANIZATION,
             and_(

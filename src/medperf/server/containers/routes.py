@@ -11,7 +11,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("containers")
 routes.pages("/containers", CONTAINERS, Container)
-routes.lifecycle("/containers", Container, lifecycle.CONTAINER, service.act)
 
 
 @routes.read("/containers/{number}", Container)
@@ -30,3 +29,6 @@ def register_container(call: Call, form: ContainerForm) -> Wire:
 def edit_container(call: Call, number: Number, changes: dict[str, Any]) -> Wire:
     """Change a container that is still in development; fields as in registering."""
     return service.edit(call, number, changes)
+
+
+routes.lifecycle("/containers", Container, lifecycle.CONTAINER, service.act)

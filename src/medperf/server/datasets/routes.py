@@ -11,7 +11,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("datasets")
 routes.pages("/datasets", DATASETS, Dataset)
-routes.lifecycle("/datasets", Dataset, lifecycle.DATASET, service.act)
 
 
 @routes.read("/datasets/{number}", Dataset)
@@ -30,3 +29,6 @@ def register_dataset(call: Call, form: DatasetForm) -> Wire:
 def edit_dataset(call: Call, number: Number, changes: dict[str, Any]) -> Wire:
     """Change a dataset that is still in development; fields as in registering."""
     return service.edit(call, number, changes)
+
+
+routes.lifecycle("/datasets", Dataset, lifecycle.DATASET, service.act)

@@ -7,7 +7,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +19,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    false,
+    literal_column,
     or_,
     select,
 )
@@ -107,6 +107,23 @@ def mine(organization: ColumnElement[Any]) -> Filter:
     return Filter(or_(and_(wanted, own), and_(~wanted, ~own)), _flag, is_flag=True)
 
 
+def one_of(column: ColumnElement[Any], *words: str) -> ColumnElement[bool]:
+    """Whether a column is one of a few fixed words, which stand in the statement itself.
+
+    A list of parameters would be expanded anew at every execution.
+    """
+    return column.in_([literal_column(f"'{word}'") for word in words])
+
+
+def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column, for a condition that must not choose the index of a page.
+
+    A page reads things in the order of their numbers and stops when it is full. Several conditions,
+    of which one must hold, tempt SQLite to collect everything by their indexes and sort it instead.
+    """
+    return column + literal_column("0")
+
+
 def value_of(name: str, type_: Any = None) -> Any:
     """The value of a filter, inside a condition."""
     return bindparam(f"filter_{name}", type_=type_)
@@ -127,6 +144,16 @@ class View:
     def __hash__(self) -> int:
         return id(self)
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, as plain text: other text is slow to write as JSON."""
+        return tuple("".join(str(column.key)) for column in self.columns)
+
+    @cached_property
+    def list_names(self) -> tuple[str, ...]:
+        """The names of the columns of a list."""
+        return tuple("".join(str(column.key)) for column in self.list_columns or self.columns)
+
     def one(self, connection: Connection, caller: Caller, number: int) -> Wire:
         """Read one thing.
 
@@ -134,10 +161,10 @@ class View:
             NotFoundError: if there is none with this number that the caller may see.
         """
         given = {**caller.binds(), "number": number}
-        row = connection.execute(_one(self), given).first()
-        if row is None:
+        found = connection.execute(_one(self), given).first()
+        if found is None:
             raise NotFoundError(f"there is no {self.noun} {number} that you may see")
-        return dict(row._mapping)  # noqa: SLF001 - a public attribute in spite of its name
+        return dict(zip(self.names, found, strict=True))
 
     def page(self, connection: Connection, caller: Caller, asked: Mapping[str, str]) -> Wire:
         """Read one page, by number from the lowest.
@@ -150,11 +177,11 @@ class View:
         limit, after = wanted.pop("limit"), wanted.pop("cursor")
         statement = _page(self, tuple(sorted(wanted)))
         given = {f"filter_{name}": value for name, value in wanted.items()}
-        rows = connection.execute(
+        found = connection.execute(
             statement, {**caller.binds(), **given, "after": after, "size": limit + 1}
         ).all()
-        items = [dict(row._mapping) for row in rows[:limit]]  # noqa: SLF001
-        more = len(rows) > limit
+        items = [dict(zip(self.list_names, each, strict=True)) for each in found[:limit]]
+        more = len(found) > limit
         return {"items": items, "next_cursor": _cursor(items[-1]["id"]) if more else None}
 
     def _parse(self, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -209,10 +236,6 @@ def rows(connection: Connection, table: Table, *conditions: ColumnElement[bool])
         select(table).where(*conditions).order_by(*table.primary_key.columns)
     )
     return [dict(each._mapping) for each in found]  # noqa: SLF001
-
-
-NOBODY = false()
-"""Visible to no one."""
 
 
 def _cursor(number: int) -> str:

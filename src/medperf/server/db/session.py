@@ -1,8 +1,8 @@
 """The one place where connections are opened and transactions begin and end.
 
 Readers never wait. Writers go one at a time on both databases: SQLite has one write lock anyway,
-and on PostgreSQL an advisory lock gives the same guarantee, so what a service has checked stays true
-until it commits. A coordination server writes a few hundred times a second at most.
+and on PostgreSQL an advisory lock gives the same guarantee, so what a service has checked stays
+true until it commits. A coordination server writes a few hundred times a second at most.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,8 @@ class Database:
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
         if not url.startswith(_KINDS) or url.endswith(":memory:"):
             raise InvalidRequestError(
-                f"a database's URL is sqlite:///<file> or postgresql://..., not {url.partition(':')[0]!r}"
+                "a database's URL is sqlite:///<file> or postgresql://...,"
+                f" not {url.partition(':')[0]!r}"
             )
         self.url = url
         self.engine = _engine(url)

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from medperf.domain import lifecycle
 from medperf.server.call import Wire
-from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id
+from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id, one_of, unindexed
 from medperf.server.db.tables import (
     associations,
     benchmarks,
@@ -30,7 +30,7 @@ from medperf.server.db.tables import (
     sites,
 )
 
-IS_LIVE = executions.c.state.in_(("granted", "running"))
+IS_LIVE = one_of(executions.c.state, "granted", "running")
 
 EXECUTION_COLUMNS = (
     executions.c.id,
@@ -60,11 +60,11 @@ EXECUTIONS = View(
     executions,
     EXECUTION_COLUMNS,
     or_(
-        executions.c.site_id.in_(_own_sites),
-        executions.c.benchmark_id.in_(_own_benchmarks),
+        unindexed(executions.c.site_id).in_(_own_sites),
+        unindexed(executions.c.benchmark_id).in_(_own_benchmarks),
         and_(
-            executions.c.model_id.in_(_own_models),
-            executions.c.benchmark_id.in_(_open_about_sites),
+            unindexed(executions.c.model_id).in_(_own_models),
+            unindexed(executions.c.benchmark_id).in_(_open_about_sites),
         ),
     ),
     {
@@ -91,7 +91,7 @@ _pair_is_taken = exists(
         executions.c.model_id == _of_model.c.model_id,
         executions.c.dataset_id == _of_dataset.c.dataset_id,
         or_(
-            executions.c.state.in_(("completed", "failed")),
+            one_of(executions.c.state, "completed", "failed"),
             and_(IS_LIVE, executions.c.expires_at > _NOW),
         ),
     )

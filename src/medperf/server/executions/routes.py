@@ -9,9 +9,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("executions")
 routes.pages("/executions", EXECUTIONS, Execution)
-routes.lifecycle(
-    "/executions", Execution, lifecycle.EXECUTION, service.act, besides={"fail", "complete"}
-)
 
 
 @routes.read("/executions/{number}", Execution)
@@ -30,3 +27,8 @@ def request_grants(call: Call, form: GrantRequest) -> Wire:
 def fail_execution(call: Call, number: Number, form: Failure) -> Wire:
     """Report an end without a result; a site's act."""
     return service.fail(call, number, form)
+
+
+routes.lifecycle(
+    "/executions", Execution, lifecycle.EXECUTION, service.act, besides={"fail", "complete"}
+)

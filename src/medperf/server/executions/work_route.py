@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -17,12 +17,12 @@ from medperf.server.executions import queries, service
 from medperf.server.executions.waiting import Waiters
 from medperf.server.identity import Ticket
 from medperf.server.program import Program
-from medperf.server.routing import ticket_of
+from medperf.server.routing import NounRouter, ticket_of
 from medperf.server.sites.queries import site_with
 
 LONGEST_WAIT_S = 120
 
-router = APIRouter(tags=["executions"])
+router = NounRouter(tags=["executions"])
 
 
 @router.get("/work", name="get_work", response_model=Work)
@@ -35,16 +35,16 @@ async def get_work(
     program: Program = request.app.state.program
     waiters: Waiters = request.app.state.waiters
     ticket = await ticket_of(request)
-    call, work = await program.in_thread(partial(_first_look, program, ticket, after, wait_s))
+    call, work = await program.look(partial(_first_look, program, ticket, after, wait_s))
     site_id = service.require_site(call)
     waiters.saw(site_id)
     if work is None:
         with waiters.waiting(site_id, after) as changed:
             # Registered first, then looked again: nothing falls between.
-            if await program.in_thread(partial(_version, program, site_id)) <= after:
+            if await program.look(partial(_version, program, site_id)) <= after:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), wait_s)
-        work = await program.in_thread(partial(_last_look, program, call))
+        work = await program.look(partial(_last_look, program, call))
     return Response(to_json(work), media_type="application/json")
 
 

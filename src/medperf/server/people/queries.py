@@ -34,7 +34,7 @@ USERS = View(
 INVITATIONS = View(
     "invitation",
     invitations,
-    tuple(column for column in invitations.c if column.key not in {"token_sha256"}),
+    tuple(column for column in invitations.c if column.key != "token_sha256"),
     or_(IS_ADMIN, invitations.c.organization_id == ORGANIZATION),
     {"state": by_choice(invitations.c.state, lifecycle.INVITATION.states)},
 )

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, null, or_, select
 
 from medperf.domain import lifecycle
-from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id
+from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id, one_of, unindexed
 from medperf.server.db.tables import associations, benchmarks, datasets, models, results, sites
 
 _own_sites = select(sites.c.id).where(sites.c.organization_id == ORGANIZATION)
@@ -35,7 +35,7 @@ def _benchmarks(*conditions: ColumnElement[bool]) -> Select[Any]:
 _from_the_start = _benchmarks(benchmarks.c.release_moment == "submitted")
 _when_approved = _benchmarks(
     or_(
-        benchmarks.c.release_moment.in_(("submitted", "approved")),
+        one_of(benchmarks.c.release_moment, "submitted", "approved"),
         and_(benchmarks.c.release_moment == "complete", benchmarks.c.is_complete),
     )
 )
@@ -45,15 +45,21 @@ _participants = _benchmarks(
     benchmarks.c.release_audience == "participants", benchmarks.c.id.in_(_joined_benchmarks)
 )
 
-_own = or_(results.c.site_id.in_(_own_sites), results.c.benchmark_id.in_(_own_benchmarks))
+_own = or_(
+    unindexed(results.c.site_id).in_(_own_sites),
+    unindexed(results.c.benchmark_id).in_(_own_benchmarks),
+)
 _moment_has_come = or_(
-    and_(results.c.state == "approved", results.c.benchmark_id.in_(_when_approved)),
-    and_(results.c.state.in_(("pending", "rejected")), results.c.benchmark_id.in_(_from_the_start)),
+    and_(results.c.state == "approved", unindexed(results.c.benchmark_id).in_(_when_approved)),
+    and_(
+        one_of(results.c.state, "pending", "rejected"),
+        unindexed(results.c.benchmark_id).in_(_from_the_start),
+    ),
 )
 _in_audience = or_(
-    results.c.model_id.in_(_own_models),
-    results.c.benchmark_id.in_(_public),
-    results.c.benchmark_id.in_(_participants),
+    unindexed(results.c.model_id).in_(_own_models),
+    unindexed(results.c.benchmark_id).in_(_public),
+    unindexed(results.c.benchmark_id).in_(_participants),
 )
 _may_see_numbers = or_(
     _own, results.c.benchmark_id.in_(_benchmarks(benchmarks.c.release_detail == "per_site"))
@@ -80,7 +86,7 @@ RESULTS = View(
     (*_facts, case((_may_see_numbers, results.c.statement), else_=null()).label("statement")),
     or_(
         _own,
-        and_(results.c.benchmark_id.in_(_named_sites), _moment_has_come, _in_audience),
+        and_(unindexed(results.c.benchmark_id).in_(_named_sites), _moment_has_come, _in_audience),
     ),
     {
         "state": by_choice(results.c.state, lifecycle.RESULT.states),

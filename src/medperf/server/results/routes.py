@@ -9,7 +9,6 @@ from medperf.server.routing import Number, Routes
 
 routes = Routes("results")
 routes.pages("/results", RESULTS, Result)
-routes.lifecycle("/results", Result, lifecycle.RESULT, service.act)
 
 
 @routes.read("/results/{number}", Result)
@@ -22,3 +21,6 @@ def get_result(call: Call, number: Number) -> Wire:
 def submit_result(call: Call, form: ResultForm) -> Wire:
     """Hand in the one result of a grant; a site's act."""
     return service.submit(call, form)
+
+
+routes.lifecycle("/results", Result, lifecycle.RESULT, service.act)

@@ -374,7 +374,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.String(27), nullable=False),
         sa.Column("decided_at", sa.String(27), nullable=True),
         sa.CheckConstraint(
-            "(kind = 'dataset' AND dataset_id IS NOT NULL AND model_id IS NULL) OR (kind = 'model' AND model_id IS NOT NULL AND dataset_id IS NULL)",
+            "(kind = 'dataset' AND dataset_id IS NOT NULL AND model_id IS NULL) OR (kind = 'model' AND model_id IS NOT NULL AND dataset_id IS NULL)",  # noqa: E501
             name=op.f("ck_associations_one_subject"),
         ),
         sa.CheckConstraint("kind IN ('dataset', 'model')", name=op.f("ck_associations_kind_known")),
@@ -444,7 +444,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.String(27), nullable=True),
         sa.Column("ended_at", sa.String(27), nullable=True),
         sa.CheckConstraint(
-            "state IN ('granted', 'running', 'completed', 'failed', 'expired', 'revoked', 'retried')",
+            "state IN ('granted', 'running', 'completed', 'failed', 'expired', 'revoked', 'retried')",  # noqa: E501
             name=op.f("ck_executions_state_known"),
         ),
         sa.ForeignKeyConstraint(
