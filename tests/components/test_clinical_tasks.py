@@ -4,6 +4,8 @@ import csv
 import os
 import sys
 import types
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -329,10 +331,11 @@ def test_phases(evaluation):
     assert "unknown phase 'dance'" in evaluation.cases[1]["detail"]
 
 
-def crash_on_b(member: Member) -> str | Failure:
-    if member.case == "b":
-        os._exit(1)
-    return member.case
+class Poison:
+    """Ends the process that receives it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
 
 
 def raise_on_b(member: Member) -> str | Failure:
@@ -345,10 +348,9 @@ MEMBERS = [Member(case, case, {}, {}) for case in "abc"]
 
 
 def test_a_case_that_takes_its_process_down_does_not_take_the_others(light_main):
-    found = score_all(MEMBERS, crash_on_b, print, in_parallel=True, workers=2)
-    assert found[0] == "a"
-    assert found[1].reason == "crashed"
-    assert found[2] == "c"
+    members = [MEMBERS[0], replace(MEMBERS[1], row=Poison()), MEMBERS[2]]
+    found = score_all(members, attrgetter("case"), print, in_parallel=True, workers=2)
+    assert found == ["a", Failure("crashed", "the process that scored this case was ended"), "c"]
 
 
 def test_whatever_a_reader_raises_is_a_failure_of_its_case():
