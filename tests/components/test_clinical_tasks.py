@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from medperf.components.evaluator import program
+from medperf.components.evaluator import parameters, program
 from medperf.components.evaluator.parameters import CLINICAL_TASKS, read_parameters
 from medperf.components.evaluator.scoring import score_all
 from medperf.components.evaluator.tasks.base import Failure, Member
@@ -39,8 +39,8 @@ class Evaluation:
         affine = np.diag([spacing, spacing, spacing, 1.0])
         nibabel.save(nibabel.Nifti1Image(array, affine), self.top / place)
 
-    def run(self, **parameters: Any) -> dict[str, Any]:
-        (self.top / "parameters.yaml").write_text(yaml.safe_dump(parameters))
+    def run(self, **given: Any) -> dict[str, Any]:
+        (self.top / "parameters.yaml").write_text(yaml.safe_dump(given))
         self.status = program.main(
             [
                 "evaluate",
@@ -203,6 +203,15 @@ def test_a_library_that_is_not_there_is_named(evaluation, capsys, monkeypatch):
     assert "needs nibabel, which is not installed here" in capsys.readouterr().err
 
 
+def test_a_clinical_task_whose_library_is_not_there_says_so(evaluation, capsys, monkeypatch):
+    def absent(name):
+        raise ModuleNotFoundError(f"No module named {name}", name="scipy")
+
+    monkeypatch.setattr(parameters.importlib, "import_module", absent)
+    evaluation.run(**SEGMENTATION)
+    assert "segmentation needs scipy, which is not installed here" in capsys.readouterr().err
+
+
 def test_multilabel(evaluation):
     evaluation.table("labels/labels.csv", "id,edema,mass a,1,0 b,0,1 c,1, d,0,0")
     evaluation.table(
@@ -362,8 +371,8 @@ def test_whatever_a_reader_raises_is_a_failure_of_its_case():
 def test_every_example_of_parameters_is_accepted(path):
     import re
 
-    parameters = read_parameters(path)
-    assert all(re.match(METRIC_NAME_PATTERN, metric.name) for metric in parameters.metrics)
+    metrics = read_parameters(path).metrics
+    assert all(re.match(METRIC_NAME_PATTERN, metric.name) for metric in metrics)
 
 
 def test_every_clinical_task_has_an_example():

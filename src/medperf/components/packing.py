@@ -46,8 +46,9 @@ _DOCKERFILE = """\
 ARG BASE=python:3.11-slim
 FROM ${BASE}
 ARG INSTALL=yes
+ARG REQUIREMENTS=requirements.txt
 COPY . /app
-RUN test "$INSTALL" = no || python3 -m pip install --no-cache-dir -r /app/requirements.txt
+RUN test "$INSTALL" = no || python3 -m pip install --no-cache-dir -r "/app/$REQUIREMENTS"
 WORKDIR /app
 """
 

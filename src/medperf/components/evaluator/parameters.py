@@ -10,7 +10,12 @@ import yaml
 from medperf.components.evaluator.cohort import CohortSource, Subgroup
 from medperf.components.evaluator.sections import Section
 from medperf.components.evaluator.tasks.base import ClinicalTask
-from medperf.domain.errors import EmptyInputError, InvalidRequestError, MalformedFileError
+from medperf.domain.errors import (
+    EmptyInputError,
+    InvalidRequestError,
+    MalformedFileError,
+    NotSupportedError,
+)
 
 CLINICAL_TASKS = (
     "classification",
@@ -82,13 +87,22 @@ def parse_parameters(document: Any) -> Parameters:
     labels = top.section("labels")
     cohort = CohortSource.parse(labels, subgroups)
     # Only the libraries of the task at hand are loaded: a table needs no image reader.
-    module = importlib.import_module(f"medperf.components.evaluator.tasks.{clinical_task}")
-    task: ClinicalTask[Any, Any] = module.parse(top, labels)
+    task: ClinicalTask[Any, Any] = _module(clinical_task).parse(top, labels)
     labels.done()
     top.done()
     metrics = tuple(_metric(entry, task) for entry in wanted)
     task = task.measuring(tuple(metric.name for metric in metrics))
     return Parameters(task, cohort, metrics, summaries, workers)
+
+
+def _module(clinical_task: str) -> Any:
+    try:
+        return importlib.import_module(f"medperf.components.evaluator.tasks.{clinical_task}")
+    except ModuleNotFoundError as fault:
+        raise NotSupportedError(
+            f"{clinical_task} needs {fault.name}, which is not installed here",
+            hint="Install what is in requirements-images.txt beside the evaluator.",
+        ) from fault
 
 
 def _metric(entry: Any, task: ClinicalTask[Any, Any]) -> WantedMetric:
