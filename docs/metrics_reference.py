@@ -37,9 +37,10 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
         "classification",
         "Classification",
         (
-            "With two classes and a positive one, a metric is that of the positive class. With more, "
-            "the overall value is the unweighted mean of the one-vs-rest values (*macro*), or a form "
-            "of its own (*native*); `per_class: true` adds each class against the rest."
+            "With two classes and a positive one, a metric is that of the positive class. "
+            "With more, the overall value is the unweighted mean of the one-vs-rest values "
+            "(*macro*), or a form of its own (*native*); `per_class: true` adds each class "
+            "against the rest."
         ),
         classification_table.DEFINITIONS.values(),
     ),
@@ -47,8 +48,8 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
         "multilabel",
         "Multi-label classification",
         (
-            "Findings whose reference is unknown do not count. The overall value is the unweighted "
-            "mean over the findings (*macro*), or looks at whole cases (*native*)."
+            "Findings whose reference is unknown do not count. The overall value is the "
+            "unweighted mean over the findings (*macro*), or looks at whole cases (*native*)."
         ),
         multilabel_table.DEFINITIONS.values(),
     ),
@@ -56,12 +57,12 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
         "segmentation",
         "Segmentation",
         (
-            "Values of one case and region, in two or three dimensions; the value of many cases is "
-            "their mean, and the overall value of a case is the mean over its regions. `voxel` "
-            "boundaries are the voxels of a mask that touch the outside by a face; `surfel` "
-            "boundaries are surface elements weighted by their area. A distance `_or_<penalty>mm` "
-            "has that value where one of the masks is empty, so that a model gains nothing by "
-            "predicting nothing."
+            "Values of one case and region, in two or three dimensions; the value of many "
+            "cases is their mean, and the overall value of a case is the mean over its "
+            "regions. `voxel` boundaries are the voxels of a mask that touch the outside by a"
+            " face; `surfel` boundaries are surface elements weighted by their area. A "
+            "distance `_or_<penalty>mm` has that value where one of the masks is empty, so "
+            "that a model gains nothing by predicting nothing."
         ),
         segmentation_table.DEFINITIONS.values(),
     ),
@@ -69,10 +70,11 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
         "detection",
         "Detection and instance segmentation",
         (
-            "Over all cases together. Predictions choose in order of their score, each the best free "
-            "reference object, as COCO does. Several classes: the unweighted mean over them. For "
-            "counts (not for curves) only predictions from the threshold on are looked at. Panoptic "
-            "quality is that of Kirillov et al. where the IoU is above 0.50."
+            "Over all cases together. Predictions choose in order of their score, each the "
+            "best free reference object, as COCO does. Several classes: the unweighted mean "
+            "over them. For counts (not for curves) only predictions from the threshold on "
+            "are looked at. Panoptic quality is that of Kirillov et al. where the IoU is "
+            "above 0.50."
         ),
         detection_table.DEFINITIONS.values(),
     ),
@@ -86,8 +88,9 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
         "time_to_event",
         "Time to event",
         (
-            "Times are in the unit of the data. Censoring is estimated (Kaplan and Meier) from the "
-            "cases that are scored; where an event and a censoring share a time the event came first."
+            "Times are in the unit of the data. Censoring is estimated (Kaplan and Meier) "
+            "from the cases that are scored; where an event and a censoring share a time the "
+            "event was first."
         ),
         survival_table.DEFINITIONS.values(),
     ),
