@@ -253,13 +253,18 @@ class EngineRunner(ABC):
     def _follow(
         self, command: list[str], step: Step, log: BoundedLog, cancel: threading.Event | None
     ) -> Ended:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-        ) as process:
+        # Podman's monitor leaves a file "oom" where it was started.
+        with (
+            TemporaryDirectory(prefix="medperf-") as scratch,
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                cwd=scratch,
+            ) as process,
+        ):
             return supervise(
                 process, step, log, kill=lambda: self.cleanup(step.step_id), cancel=cancel
             )
