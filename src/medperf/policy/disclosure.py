@@ -223,8 +223,10 @@ class _TypedCheck(_Check):
         summary = self._summary(entry.get("summary"), metric, f"{path}.summary")
         if value is None or n is None:
             return None
-        # As it would leave: the last digit of a float may lie beyond a range that the value keeps.
-        if not _is_within(round(value, metric.decimals), metric):
+        # The last digit of a float may lie beyond a range that the value keeps once it is rounded,
+        # and rounding may cross a bound that has more digits: either way it leaves inside.
+        rounded = round(value, metric.decimals)
+        if not (_is_within(value, metric) or _is_within(rounded, metric)):
             self.find(
                 "out-of-range",
                 f"{path}.value",
