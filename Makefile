@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 RUNNER ?=
 SERVE  ?=
 
-.PHONY: help demo test check docs bench lock clean
+.PHONY: help demo test check docs bench changelog lock clean
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -42,6 +42,9 @@ docs: $(VENV)/dev.stamp  ## build the documentation, strictly, into build/docs
 
 bench: $(VENV)/dev.stamp  ## measure, as ratios side by side
 	$(BIN)/python -m bench
+
+changelog: $(VENV)/dev.stamp  ## gather the fragments in changes/ into CHANGELOG.md, at a release
+	$(BIN)/towncrier build --yes --name "" --version $$($(BIN)/python -c 'import medperf; print(medperf.__version__)')
 
 lock: $(BIN)/uv  ## write the locked requirements again
 	cd requirements && for f in tool demo dev; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
