@@ -1,1 +1,0 @@
-"""Shared look of every page: templates, components, charts, vendored files."""
