@@ -5,14 +5,16 @@ and on PostgreSQL an advisory lock gives the same guarantee, so what a service h
 true until it commits. A coordination server writes a few hundred times a second at most.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from medperf.domain.errors import DuplicateError, InvalidRequestError, UnavailableError
+from medperf.server.db.turns import Turns
 
 _KINDS = ("sqlite:///", "postgresql+psycopg://")
 THREADS = 8
@@ -36,6 +38,7 @@ class Database:
             )
         self.url = url
         self.engine = _engine(url)
+        self._turn = _turns(self.engine)
         # SQLite's driver is in autocommit already, see below.
         self._reading = (
             self.engine
@@ -74,7 +77,7 @@ class Database:
             DuplicateError: if a unique constraint is broken.
             UnavailableError: if the database is away or the lock is not had in time.
         """
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._turn(), self.engine.connect() as connection:
             try:
                 self._take_lock(connection)
                 yield connection
@@ -97,6 +100,13 @@ class Database:
                     f" pg_advisory_xact_lock({_WRITER_LOCK})"
                 )
             )
+
+
+def _turns(engine: Engine) -> Callable[[], AbstractContextManager[None]]:
+    # PostgreSQL's advisory lock wakes those who wait, one after the other.
+    if engine.dialect.name != "sqlite":
+        return nullcontext
+    return Turns(Path(str(engine.url.database)), BUSY_TIMEOUT_MS / 1000).turn
 
 
 def _engine(url: str) -> Engine:
