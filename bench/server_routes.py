@@ -1,6 +1,6 @@
-"""Requests per second and the time of the slowest twentieth, on a server with a thousand datasets,
-models and results: two processes, eight connections, SQLite and PostgreSQL.
+"""Requests per second, and the time of the slowest twentieth, with a thousand rows of each noun.
 
+Two server processes and eight connections, on SQLite and on PostgreSQL.
 MedPerf's figures were recorded on this class of machine with the same numbers of rows, processes
 and connections; a third process here makes the load, so all three share the cores.
 """
@@ -101,9 +101,7 @@ def _rows(kind: str, measured: dict[str, Measured]) -> list[Row]:
         p95 = getattr(recorded, f"{kind}_p95_ms") if recorded else None
         target = f"> {TARGET[kind]:g}" if beside else ""
         rows.append(Row(name, one.per_s, "requests/s", beside, "MedPerf, recorded", target))
-        rows.append(
-            Row("  p95", one.p95_ms, "ms", p95, "MedPerf, recorded", "< 1" if p95 else "")
-        )
+        rows.append(Row("  p95", one.p95_ms, "ms", p95, "MedPerf, recorded", "< 1" if p95 else ""))
     return rows
 
 

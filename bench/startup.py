@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.scenes.cast import Cast
 from bench.scenes.processes import installed, load_note, server_processes
 from bench.table import Row, command, median_s, show
+from medperf.domain.people import InvitationForm, InvitationKind
 
 RUNS = 11
 
@@ -19,7 +20,7 @@ def main() -> None:
             for number in range(3):
                 station = cast.station(f"Site {number}")
                 cast.take_part(station.client, cast.dataset(station, f"Data {number}"))
-            environment = installed(place, MEDPERF_HOME=str(place / "home"))
+            environment = installed(MEDPERF_HOME=str(place / "home"))
             _log_in(cast, server.url, environment)
             medperf = str(Path(sys.executable).parent / "medperf")
             bare = median_s(command(sys.executable, "-c", "pass", **environment), RUNS, warmup=2)
@@ -39,10 +40,8 @@ def main() -> None:
 
 
 def _log_in(cast: Cast, url: str, environment: dict[str, str]) -> None:
-    from medperf.domain.people import InvitationForm  # noqa: PLC0415
-
     form = InvitationForm(
-        kind="user",
+        kind=InvitationKind.USER,
         organization_id=cast.committee.organization_id,
         name="Reader",
         email="reader@example.org",

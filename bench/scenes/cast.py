@@ -16,10 +16,12 @@ from medperf.domain.associations import Association, AssociationForm
 from medperf.domain.benchmarks import Benchmark, BenchmarkForm
 from medperf.domain.clock import system_clock
 from medperf.domain.container_records import Container, ContainerForm
+from medperf.domain.containers import Role
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.people import (
     Enrollment,
     InvitationForm,
+    InvitationKind,
     OrganizationForm,
     Redemption,
     Site,
@@ -83,7 +85,7 @@ class Cast:
         number = self.organization(organization)
         self._n_people += 1
         form = InvitationForm(
-            kind="user",
+            kind=InvitationKind.USER,
             organization_id=number,
             name=f"Person {self._n_people}",
             email=f"person{self._n_people}@example.org",
@@ -92,7 +94,9 @@ class Cast:
 
     def site_token(self, name: str) -> str:
         """An invitation for the site of a new organization."""
-        form = InvitationForm(kind="site", organization_id=self.organization(name), name=name)
+        form = InvitationForm(
+            kind=InvitationKind.SITE, organization_id=self.organization(name), name=name
+        )
         return self.admin.client.invitations.issue(form).token
 
     def station(self, name: str) -> Station:
@@ -105,7 +109,7 @@ class Cast:
         nobody.close()
         return Station(record, key, ServerClient(self.url, SiteCredential(key)))
 
-    def container(self, person: Person, name: str, role: str) -> Container:
+    def container(self, person: Person, name: str, role: Role) -> Container:
         """An operational container whose image is known to the fake runner."""
         image = name.lower().replace(" ", "-")
         form = ContainerForm(
@@ -120,16 +124,19 @@ class Cast:
 
     def model(self, person: Person, name: str) -> Model:
         """An operational model."""
-        container = self.container(person, f"{name} container", "model")
+        container = self.container(person, f"{name} container", Role.MODEL)
         form = ModelForm(name=name, container_id=container.id)
         record = person.client.models.register(form)
         return person.client.models.act(record.id, "submit")
 
     def take_part(self, client: ServerClient, thing: Model | Dataset) -> Association:
         """Ask for a place in the benchmark."""
-        kind = "model" if isinstance(thing, Model) else "dataset"
-        form = AssociationForm(
-            benchmark_id=self.benchmark.id, kind=kind, **{f"{kind}_id": thing.id}
+        form = AssociationForm.model_validate(
+            {
+                "benchmark_id": self.benchmark.id,
+                "kind": "model" if isinstance(thing, Model) else "dataset",
+                "model_id" if isinstance(thing, Model) else "dataset_id": thing.id,
+            }
         )
         return client.associations.register(form)
 
@@ -148,22 +155,24 @@ class Cast:
             person.client.close()
 
     def _benchmark(self, *, auto_approval: bool) -> Benchmark:
-        self.preparator = self.container(self.committee, "Preparator", "preparator")
+        self.preparator = self.container(self.committee, "Preparator", Role.PREPARATOR)
         approval = {"mode": "always" if auto_approval else "never"}
-        form = BenchmarkForm(
-            name="Benchmark",
-            clinical_task="classify cases",
-            preparator_id=self.preparator.id,
-            evaluator_id=self.container(self.committee, "Evaluator", "evaluator").id,
-            reference_model_id=self.model(self.committee, "Reference").id,
-            demo_dataset={
-                "url": "https://example.org/demo.tar.gz",
-                "digest": digest_of_reference("demo"),
-            },
-            analysis_plan=_PLAN,
-            dataset_auto_approval=approval,
-            model_auto_approval=approval,
-            result_auto_approval=auto_approval,
+        form = BenchmarkForm.model_validate(
+            {
+                "name": "Benchmark",
+                "clinical_task": "classify cases",
+                "preparator_id": self.preparator.id,
+                "evaluator_id": self.container(self.committee, "Evaluator", Role.EVALUATOR).id,
+                "reference_model_id": self.model(self.committee, "Reference").id,
+                "demo_dataset": {
+                    "url": "https://example.org/demo.tar.gz",
+                    "digest": digest_of_reference("demo"),
+                },
+                "analysis_plan": _PLAN,
+                "dataset_auto_approval": approval,
+                "model_auto_approval": approval,
+                "result_auto_approval": auto_approval,
+            }
         )
         record = self.committee.client.benchmarks.register(form)
         self.committee.client.benchmarks.act(record.id, "submit")

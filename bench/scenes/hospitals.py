@@ -20,7 +20,7 @@ import yaml
 
 from bench.scenes.cast import METRIC, Cast, dataset_form
 from bench.scenes.processes import installed
-from medperf.domain.associations import AssociationForm
+from medperf.domain.associations import AssociationForm, AssociationKind
 from medperf.domain.clock import system_clock
 from medperf.domain.datasets import Dataset
 from medperf.runners.fake import Call, FakeRunner
@@ -45,7 +45,9 @@ def hospital(cast: Cast, folder: Path, name: str, *, runners: RunnerSet | None =
 
 def take_part(cast: Cast, folder: Path, dataset: Dataset) -> None:
     """Have a hospital ask for its dataset's place in the benchmark."""
-    form = AssociationForm(benchmark_id=cast.benchmark.id, kind="dataset", dataset_id=dataset.id)
+    form = AssociationForm(
+        benchmark_id=cast.benchmark.id, kind=AssociationKind.DATASET, dataset_id=dataset.id
+    )
     with opened(folder, RunnerSet([FakeRunner()])) as site:
         site.gate.request_association(form, released_by="Ada", role="data owner")
 
@@ -100,7 +102,7 @@ class AgentProcesses:
             [sys.executable, "-m", "bench.scenes.hospitals"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=installed(Path(folders[0]).parent.parent),
+            env=installed(),
             text=True,
         )
         self._say(process, json.dumps({"folders": folders, "images": list(images)}))
@@ -121,17 +123,13 @@ def _registered(cast: Cast, site: Site, name: str) -> Dataset:
     """A dataset as preparation and registration leave it."""
     record = site.records.container(cast.preparator.id)
     root = site.folder.root
-    local = site.datasets.add(
-        f"{name} data", record, raw_data_path=root, raw_labels_path=root
-    )
+    local = site.datasets.add(f"{name} data", record, raw_data_path=root, raw_labels_path=root)
     for folder in (local.data_path, local.labels_path):
         folder.mkdir(parents=True)
         for number in range(N_CASES):
             (folder / f"case{number}.txt").write_text(f"{name} {folder.name} {number}")
     found = fingerprint(local.roots).digest
-    form = dataset_form(
-        f"{name} data", found, record, site.settings.site_id, site.signer, N_CASES
-    )
+    form = dataset_form(f"{name} data", found, record, site.settings.site_id, site.signer, N_CASES)
     dataset = site.gate.register_dataset(form, released_by="Ada", role="data owner")
     site.client.datasets.act(dataset.id, "submit")
     for action in ("prepare", "finish", "pass"):

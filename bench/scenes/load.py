@@ -1,7 +1,7 @@
-"""Load from outside: keep-alive connections of a process of its own, each sends one request, waits
-for the answer and sends the next.
+"""Load from outside: keep-alive connections of a process of its own.
 
-Plain sockets and a selector, so that the load takes little of what the server could use.
+Each sends one request, waits for the answer and sends the next. Plain sockets and a selector, so
+that the load takes little of what the server could use.
 """
 
 import json

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Table, insert
 
 from bench.scenes.cast import METRIC, N_CASES, Cast, Station
 from bench.scenes.load import Request
+from medperf.client.transport import SiteCredential
 from medperf.domain.executions import GrantAnswer, Pair
-from medperf.domain.results import MetricEstimate, TypedResult
+from medperf.domain.results import MetricEstimate, ResultForm, TypedResult
 from medperf.provenance.canonical import digest_of
 from medperf.provenance.envelope import Envelope, sign
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate, ResultPredicate
@@ -128,10 +129,10 @@ class _Reporter:
         self._cast = cast
         self._station = station
 
-    def form(self, model_id: int, dataset_id: int) -> Any:
+    def form(self, model_id: int, dataset_id: int) -> ResultForm:
         return next(iter(self.forms([model_id], dataset_id)))
 
-    def forms(self, model_ids: Sequence[int], dataset_id: int) -> list[Any]:
+    def forms(self, model_ids: Sequence[int], dataset_id: int) -> list[ResultForm]:
         pairs = [
             Pair(benchmark_id=self._cast.benchmark.id, model_id=number, dataset_id=dataset_id)
             for number in model_ids
@@ -142,17 +143,13 @@ class _Reporter:
             answers += self._station.client.executions.request_grants(batch)
         return [self._signed(answer) for answer in answers]
 
-    def request(self, form: Any) -> Request:
-        from medperf.client.transport import SiteCredential  # noqa: PLC0415
-
+    def request(self, form: ResultForm) -> Request:
         body = form.model_dump_json()
         target = "/api/v1/results"
         credential = SiteCredential(self._station.key)
         return Request("POST", target, credential.header("POST", target, body.encode()), body)
 
-    def _signed(self, answer: GrantAnswer) -> Any:
-        from medperf.domain.results import ResultForm  # noqa: PLC0415
-
+    def _signed(self, answer: GrantAnswer) -> ResultForm:
         grant = read_statement(Envelope.model_validate(answer.grant).content, GrantPredicate)
         estimate = MetricEstimate(name=METRIC, value=0.9, n=N_CASES)
         typed = TypedResult(n_cases=N_CASES, metrics=(estimate,))

