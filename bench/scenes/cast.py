@@ -26,11 +26,12 @@ from medperf.domain.people import (
     Redemption,
     Site,
 )
-from medperf.provenance.canonical import digest_of
+from medperf.provenance.canonical import digest_of as digest_of_document
 from medperf.provenance.envelope import sign
 from medperf.provenance.keys import PrivateKey
 from medperf.provenance.predicates import DatasetPredicate
 from medperf.provenance.statements import make_statement
+from medperf.runners.archives import digest_of
 from medperf.runners.fake import digest_of_reference
 from medperf.server import operations
 
@@ -65,7 +66,8 @@ class Station:
 class Cast:
     """Everybody, and the one benchmark."""
 
-    def __init__(self, folder: Path, url: str, *, auto_approval: bool = True) -> None:
+    def __init__(self, folder: Path, url: str, *, evaluator_code: Path | None = None) -> None:
+        """Bring people in; ``evaluator_code`` is an archive of code that really runs."""
         self.url = url
         self._n_people = 0
         issued = operations.invite_user(
@@ -74,7 +76,7 @@ class Cast:
         self.admin = self._redeem(issued.token, issued.invitation.organization_id)
         self.committee = self.person("Committee")
         self.vendor = self.person("Vendor")
-        self.benchmark = self._benchmark(auto_approval=auto_approval)
+        self.benchmark = self._benchmark(evaluator_code)
 
     def organization(self, name: str) -> int:
         """A new organization."""
@@ -109,22 +111,32 @@ class Cast:
         nobody.close()
         return Station(record, key, ServerClient(self.url, SiteCredential(key)))
 
-    def container(self, person: Person, name: str, role: Role) -> Container:
-        """An operational container whose image is known to the fake runner."""
+    def container(
+        self, person: Person, name: str, role: Role, code: Path | None = None
+    ) -> Container:
+        """An operational container: an image that the fake runner knows, or an archive of code."""
         image = name.lower().replace(" ", "-")
+        tasks = _TASKS[role]
+        config: dict[str, Any] = {"container_type": "DockerImage", "image": image, "tasks": tasks}
+        if code is not None:
+            started = {
+                task: {**spec, "run_args": {"command": ["python3", "main.py", task]}}
+                for task, spec in tasks.items()
+            }
+            config = {"container_type": "SourceArchive", "image": code.as_uri(), "tasks": started}
         form = ContainerForm(
             name=name,
             role=role,
-            config={"container_type": "DockerImage", "image": image, "tasks": _TASKS[role]},
-            image_digest=digest_of_reference(image),
+            config=config,
+            image_digest=digest_of(code) if code else digest_of_reference(image),
             parameters={"seed": 1},
         )
         record = person.client.containers.register(form)
         return person.client.containers.act(record.id, "submit")
 
-    def model(self, person: Person, name: str) -> Model:
+    def model(self, person: Person, name: str, code: Path | None = None) -> Model:
         """An operational model."""
-        container = self.container(person, f"{name} container", Role.MODEL)
+        container = self.container(person, f"{name} container", Role.MODEL, code)
         form = ModelForm(name=name, container_id=container.id)
         record = person.client.models.register(form)
         return person.client.models.act(record.id, "submit")
@@ -154,24 +166,24 @@ class Cast:
         for person in (self.admin, self.committee, self.vendor):
             person.client.close()
 
-    def _benchmark(self, *, auto_approval: bool) -> Benchmark:
+    def _benchmark(self, evaluator_code: Path | None) -> Benchmark:
         self.preparator = self.container(self.committee, "Preparator", Role.PREPARATOR)
-        approval = {"mode": "always" if auto_approval else "never"}
+        evaluator = self.container(self.committee, "Evaluator", Role.EVALUATOR, evaluator_code)
         form = BenchmarkForm.model_validate(
             {
                 "name": "Benchmark",
                 "clinical_task": "classify cases",
                 "preparator_id": self.preparator.id,
-                "evaluator_id": self.container(self.committee, "Evaluator", Role.EVALUATOR).id,
+                "evaluator_id": evaluator.id,
                 "reference_model_id": self.model(self.committee, "Reference").id,
                 "demo_dataset": {
                     "url": "https://example.org/demo.tar.gz",
                     "digest": digest_of_reference("demo"),
                 },
                 "analysis_plan": _PLAN,
-                "dataset_auto_approval": approval,
-                "model_auto_approval": approval,
-                "result_auto_approval": auto_approval,
+                "dataset_auto_approval": {"mode": "always"},
+                "model_auto_approval": {"mode": "always"},
+                "result_auto_approval": True,
             }
         )
         record = self.committee.client.benchmarks.register(form)
@@ -201,7 +213,7 @@ def dataset_form(
         fingerprint=fingerprint,
         preparator_image_digest=preparator.image_digest,
         preparator_parameters_digest=preparator.parameters_digest,
-        statistics_digest=digest_of(statistics),
+        statistics_digest=digest_of_document(statistics),
         prepared_at=system_clock(),
     )
     envelope = sign(make_statement(said.subjects(), said), key)
