@@ -2,7 +2,7 @@
 
 ``python -m bench.metrics [--shape 240x240x155] [--labels 3] [--growth]``. The libraries beside are
 not among what the project installs: run it with a Python that has them, and it says what is absent.
-Times are of the processor, over all threads, best of five rounds in turns. Values must agree to 1e-6
+Times are of the processor, all threads, best of five rounds in turns. Values must agree to 1e-6
 (relative above 1; MONAI computes in single precision).
 """
 
