@@ -31,6 +31,9 @@ CHUNK_BYTES = 512 * 1024
 LARGE_BYTES = 256 * 1024 * 1024
 """From here on a file is worth all threads; smaller ones are read side by side."""
 
+ALONE_BYTES = 4 * 1024 * 1024
+"""Files that together are smaller than this are read by the calling thread."""
+
 Progress = Callable[[int, int], None]
 """Told the bytes that are settled and the bytes in all."""
 
@@ -171,6 +174,8 @@ class _Reader:
 
     def read(self, files: list[DataFile], threads: int) -> dict[tuple[str, bytes], bytes]:
         """The digest of each file's bytes."""
+        if not files:
+            return {}
         large = [file for file in files if file.facts.size >= LARGE_BYTES]
         ahead = iter([file for file in files if file.facts.size < LARGE_BYTES])
         found: dict[tuple[str, bytes], bytes] = {}
@@ -188,12 +193,15 @@ class _Reader:
                     self._stop.set()
                     raise
 
-        with ThreadPoolExecutor(threads, "fingerprint") as pool:
-            try:
-                for turn in [pool.submit(take_turns) for _ in range(min(threads, len(files)))]:
-                    turn.result()
-            finally:
-                self._stop.set()
+        if sum(file.facts.size for file in files) < ALONE_BYTES:
+            take_turns()  # done before a thread would have started
+        else:
+            with ThreadPoolExecutor(threads, "fingerprint") as pool:
+                try:
+                    for turn in [pool.submit(take_turns) for _ in range(min(threads, len(files)))]:
+                        turn.result()
+                finally:
+                    self._stop.set()
         if large:
             chunk = memoryview(bytearray(CHUNK_BYTES * 16 * threads))
             found |= {_key(file): self._digest(file, chunk, threads) for file in large}
