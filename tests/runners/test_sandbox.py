@@ -158,6 +158,15 @@ def test_without_mounts_paths_are_translated_longest_first() -> None:
     assert translated.folder == "/site/code"
 
 
+def test_without_mounts_what_keeps_its_path_is_left_alone_even_below_tmp() -> None:
+    python = Bind("/tmp/own/.venv", "/tmp/own/.venv")
+    orders = make_orders(program=("/tmp/own/.venv/bin/python", "/tmp/mine"), binds=(python,))
+    assert with_host_paths(orders).program == (
+        "/tmp/own/.venv/bin/python",
+        f"{orders.scratch}/mine",
+    )
+
+
 def test_the_launcher_imports_little_because_every_step_pays_for_it() -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import medperf.runners.launcher.main; print(*sys.modules)"  # fmt: skip
     package = str(Path(medperf.__file__).parent.parent)

@@ -54,7 +54,8 @@ def devices(*, gpus: bool) -> Iterator[str]:
 
 def with_host_paths(orders: Orders) -> Orders:
     """Without a root of its own the step must be told the host's paths instead of its own."""
-    names = {bind.target: bind.source for bind in orders.binds if bind.source != bind.target}
+    # Also what keeps its path, so that a Python below /tmp is not taken for the step's own files.
+    names = {bind.target: bind.source for bind in orders.binds}
     names[_TEMPORARY] = orders.scratch
     longest_first = sorted(names, key=len, reverse=True)
     pattern = re.compile("|".join(rf"{re.escape(name)}(?![^/:,;=\s])" for name in longest_first))
