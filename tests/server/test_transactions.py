@@ -1,8 +1,10 @@
 """One call, one transaction, and its commit comes before the first byte of the answer."""
 
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 
+import psycopg
 import pytest
 from server_fixtures import Federation, PersonActor
 from sqlalchemy import event
@@ -141,3 +143,12 @@ def test_a_database_that_is_away_is_unavailable(federation: Federation, template
     finally:
         template.app.state.program = former
         away.close()
+
+
+def test_a_connection_in_use_when_the_database_is_closed_is_closed_when_given_back(databases):
+    database = Database(databases.empty())
+    with database.reading() as connection:
+        raw = connection.connection.dbapi_connection
+        database.close()
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+        raw.execute("SELECT 1")

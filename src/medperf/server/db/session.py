@@ -87,7 +87,8 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that is in use is closed when it is given back."""
+        event.listen(self.engine, "checkin", _close_connection)
         self.engine.dispose()
 
     def _take_lock(self, connection: Connection) -> None:
@@ -139,6 +140,11 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _close_connection(connection: Any, _record: Any) -> None:
+    if connection is not None:
+        connection.close()
 
 
 @contextmanager
