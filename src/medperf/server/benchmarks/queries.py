@@ -115,6 +115,7 @@ _HAS_RESULT = select(
     )
 )
 
+_WHOLE = select(benchmarks).where(benchmarks.c.id == bindparam("benchmark_id"))
 _IS_APPROVED = results.c.state == "approved"
 
 
@@ -127,7 +128,7 @@ def is_complete(connection: Connection, benchmark_id: int) -> bool:
 
 def whole(connection: Connection, benchmark_id: int) -> Wire:
     """A benchmark's row with the columns that queries decide by."""
-    found = connection.execute(select(benchmarks).where(benchmarks.c.id == benchmark_id)).one()
+    found = connection.execute(_WHOLE, {"benchmark_id": benchmark_id}).one()
     return dict(found._mapping)  # noqa: SLF001
 
 

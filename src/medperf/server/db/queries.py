@@ -224,6 +224,17 @@ def value(connection: Connection, column: ColumnElement[Any], *conditions: Any) 
     return connection.execute(select(column).where(*conditions)).scalar()
 
 
+def numbered(connection: Connection, table: Table, number: int) -> Wire | None:
+    """Read the whole row of this number for a service, which has made sure as for `row`."""
+    found = connection.execute(_numbered(table), {"number": number}).first()
+    return None if found is None else dict(found._mapping)  # noqa: SLF001
+
+
+@lru_cache(maxsize=64)
+def _numbered(table: Table) -> Select[Any]:
+    return select(table).where(table.c.id == bindparam("number"))
+
+
 def row(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> Wire | None:
     """Read one whole row for a service, which has made sure that the caller may act on it."""
     found = connection.execute(select(table).where(*conditions)).first()

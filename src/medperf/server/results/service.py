@@ -37,7 +37,7 @@ from medperf.server.benchmarks.queries import whole
 from medperf.server.benchmarks.service import refresh_completeness
 from medperf.server.call import SERVER, Call, Wire
 from medperf.server.datasets.service import read_envelope
-from medperf.server.db.queries import row
+from medperf.server.db.queries import numbered
 from medperf.server.db.tables import datasets, executions, models, results
 from medperf.server.db.writing import add, record
 from medperf.server.executions.granting import inputs_of, pair_of
@@ -57,7 +57,7 @@ def submit(call: Call, form: ResultForm) -> Wire:
     site_id = require_site(call)
     envelope = read_envelope(form.statement)
     said, signed_by = _verified(call, envelope, site_id)
-    execution = row(call.connection, executions, executions.c.id == said.grant_id)
+    execution = numbered(call.connection, executions, said.grant_id)
     if execution is None or execution["site_id"] != site_id:
         raise NotFoundError(f"no grant {said.grant_id} was given to this site")
     _require_answers_grant(said, signed_by, execution)
@@ -167,7 +167,7 @@ def _checked_document(call: Call, said: ResultPredicate, execution: Wire, benchm
         place = ".".join(str(part) for part in first["loc"]) or "the document"
         raise InvalidRequestError(f"result: {place}: {first['msg']}") from None
     raw = document.values if isinstance(document, FreeFormResult) else said.result
-    dataset = row(call.connection, datasets, datasets.c.id == execution["dataset_id"])
+    dataset = numbered(call.connection, datasets, execution["dataset_id"])
     checked = check_result(raw, plan, n_cases=dataset["n_cases"] if dataset else None)
     findings = [*checked.findings, *check_size(canonical_bytes(said.result), plan)]
     if findings:
@@ -203,7 +203,7 @@ def _decide(
 
 
 def _owners(call: Call, thing: Wire) -> dict[str, int]:
-    model = row(call.connection, models, models.c.id == thing["model_id"])
+    model = numbered(call.connection, models, thing["model_id"])
     return {
         "dataset": organization_of_site(call.connection, thing["site_id"]),
         "model": model["organization_id"] if model else 0,
