@@ -29,6 +29,7 @@ from medperf.provenance.keys import PrivateKey
 from medperf.server.app import build_app
 from medperf.server.db.migrate import upgrade
 from medperf.server.db.session import Database
+from medperf.server.log.signing import LogSigner
 from medperf.server.logs import FIELDS
 from medperf.server.settings import ServerSettings
 
@@ -101,7 +102,9 @@ def template(request: pytest.FixtureRequest) -> Iterator[Template]:
     former, start = template.app.state.program, template.clock.now
     url = databases.fresh(template.url)
     database = Database(url)
-    template.app.state.program = replace(former, database=database)
+    # The copy goes its own way from here, which the signer of another copy would call a fork.
+    identity = replace(former.identity, log=LogSigner(former.identity.signer))
+    template.app.state.program = replace(former, database=database, identity=identity)
     yield replace(template, url=url)
     template.app.state.program = former
     template.clock.now = start

@@ -147,10 +147,11 @@ class Principal(Record):
 
 
 class ServerInfo(Record):
-    """What anybody may know of a server. ``public_key`` verifies its grants."""
+    """What anybody may know of a server. ``public_key`` verifies grants, ``log_key`` the log."""
 
     name: Name
     version: str
     public_key: str
     key_id: str
+    log_key: str = ""
     time: UtcTime

@@ -6,6 +6,7 @@ from pydantic import Field, FiniteFloat
 
 from medperf.domain.benchmarks import METRIC_NAME_PATTERN
 from medperf.domain.identifiers import Id, UtcTime
+from medperf.domain.log import LogReceipt
 from medperf.domain.wire import Form, Record
 
 TYPED = "medperf.results/v1"
@@ -77,7 +78,10 @@ class ResultForm(Form):
 
 
 class Result(Record):
-    """A verified result; ``document`` is None where the policy shows pooled figures only."""
+    """A verified result; ``document`` is None where the policy shows pooled figures only.
+
+    ``receipt`` comes with the answer to its submission: the proof that it is in the log.
+    """
 
     id: Id
     execution_id: Id
@@ -92,6 +96,7 @@ class Result(Record):
     decided_by: str | None = None
     created_at: UtcTime
     decided_at: UtcTime | None = None
+    receipt: LogReceipt | None = None
 
 
 class SiteEstimate(Record):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from medperf.domain.errors import LogForkError, MalformedFileError
-from medperf.provenance.keys import Signer
+from medperf.provenance.keys import PublicKey, Signer
 from medperf.provenance.merkle import verify_consistency
 from medperf.provenance.notes import NoteKey, open_note, sign_note
 
@@ -59,6 +59,15 @@ class Checkpoint:
         if self.origin != later.origin:
             raise LogForkError(f"expected a checkpoint of {self.origin}, got one of {later.origin}")
         verify_consistency(self.size, self.root, later.size, later.root, proof)
+
+
+def log_key(public: PublicKey) -> NoteKey:
+    """The log's key of a server with this key; what signs grants signs the log.
+
+    The log's name comes from the key, so whoever knows one knows the other, and no two logs share
+    a name.
+    """
+    return NoteKey(f"medperf-log-{public.key_id.removeprefix('sha256:')[:16]}", public)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:

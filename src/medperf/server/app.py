@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from operator import attrgetter
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -33,6 +34,9 @@ from medperf.server.db.session import THREADS, Database
 from medperf.server.executions import work_route
 from medperf.server.executions.routes import routes as execution_routes
 from medperf.server.executions.waiting import Waiters, watch
+from medperf.server.log.routes import files as log_files
+from medperf.server.log.routes import routes as log_routes
+from medperf.server.log.signing import LogSigner
 from medperf.server.metrics import Metrics
 from medperf.server.middleware import LimitedBody, Observed
 from medperf.server.people.routes import routes as people_routes
@@ -56,6 +60,8 @@ ROUTERS = (
     execution_routes.router,
     result_routes.router,
     audit_routes.router,
+    log_routes.router,
+    log_files,
 )
 
 _LOG = structlog.get_logger()
@@ -73,9 +79,14 @@ def build_app(
     clock: Clock = system_clock,
     new_secret: Callable[[], str] = new_secret,
     database: Database | None = None,
+    signed_log: Path | None = None,
 ) -> FastAPI:
-    """Build the server of these settings, which signs with this key."""
-    identity = Identity(settings.name, signer, new_secret, settings.grant_valid)
+    """Build the server of these settings, which signs with this key.
+
+    ``signed_log`` is where the last checkpoint is kept, so that no earlier one is ever signed.
+    """
+    log = LogSigner(signer, signed_log)
+    identity = Identity(settings.name, signer, new_secret, settings.grant_valid, log)
     program = Program(
         database or Database(settings.database_url), identity, clock, CapacityLimiter(THREADS)
     )

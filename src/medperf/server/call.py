@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from medperf.provenance.keys import Signer
+from medperf.server.log.signing import LogSigner
 
 Wire = dict[str, Any]
 """A record as it is sent: exactly the fields of its class in ``medperf.domain``."""
@@ -52,6 +53,8 @@ class Identity:
     new_secret: Callable[[], str]
     """A new text of 256 random bits."""
     grant_valid: timedelta
+    log: LogSigner
+    """Signs the log's checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ async def get_server(request: Request) -> Response:
                 "version": __version__,
                 "public_key": signer.public.to_text(),
                 "key_id": signer.key_id,
+                "log_key": program.identity.log.key.to_text(),
                 "time": format_time(program.clock()),
             }
         ),

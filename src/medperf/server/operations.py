@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -25,11 +26,18 @@ from medperf.server.db.queries import row
 from medperf.server.db.session import Database
 from medperf.server.db.tables import organizations
 from medperf.server.db.writing import add, record
+from medperf.server.log.signing import LogSigner
 from medperf.server.logs import configure_logs
 from medperf.server.metrics import MULTIPROCESS_VARIABLE
 from medperf.server.people.queries import INVITATIONS
 from medperf.server.people.service import issue_invitation
-from medperf.server.settings import ADDRESS_FILE, DATABASE_FILE, KEY_FILE, ServerSettings
+from medperf.server.settings import (
+    ADDRESS_FILE,
+    DATABASE_FILE,
+    KEY_FILE,
+    SIGNED_LOG_FILE,
+    ServerSettings,
+)
 
 FOLDER_VARIABLE = "MEDPERF_SERVER"
 _GRACE_S = 20
@@ -70,7 +78,9 @@ def invite_user(
 ) -> IssuedInvitation:
     """Let somebody in from the server's own machine: the first admin comes in this way."""
     settings = ServerSettings.load(folder)
-    identity = Identity(settings.name, load_key(folder), new_secret, settings.grant_valid)
+    key = load_key(folder)
+    log = LogSigner(key, folder / SIGNED_LOG_FILE)
+    identity = Identity(settings.name, key, new_secret, settings.grant_valid, log)
     database = Database(settings.database_url)
     try:
         with database.writing() as connection:
@@ -103,9 +113,10 @@ def start(
     """
     folder = folder.resolve()
     settings = ServerSettings.load(folder)
-    load_key(folder)
+    key = load_key(folder)
     configure_logs()
     _with_database(settings, upgrade)
+    _with_database(settings, partial(_require_own_log, LogSigner(key, folder / SIGNED_LOG_FILE)))
     os.environ[FOLDER_VARIABLE] = str(folder)
     config = uvicorn.Config(
         "medperf.server.operations:app_of_folder",
@@ -148,7 +159,9 @@ def app_of_folder() -> FastAPI:
     """The app of the folder that the environment names; each process calls this once."""
     folder = Path(os.environ[FOLDER_VARIABLE])
     configure_logs()
-    return build_app(ServerSettings.load(folder), load_key(folder))
+    return build_app(
+        ServerSettings.load(folder), load_key(folder), signed_log=folder / SIGNED_LOG_FILE
+    )
 
 
 def prepare_folder(folder: Path) -> Path:
@@ -189,6 +202,11 @@ def _with_database(settings: ServerSettings, act: Callable[[Database], None]) ->
         act(database)
     finally:
         database.close()
+
+
+def _require_own_log(signer: LogSigner, database: Database) -> None:
+    with database.reading() as connection:
+        signer.checkpoint(connection)
 
 
 def _organization(call: Call, name: str) -> int:

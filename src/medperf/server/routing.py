@@ -11,7 +11,8 @@ from functools import cached_property, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
@@ -19,7 +20,7 @@ from starlette.types import Scope
 from medperf.domain.errors import InvalidRequestError
 from medperf.domain.lifecycle import Lifecycle
 from medperf.domain.wire import Page, Reason, Record
-from medperf.server.call import Call, Wire
+from medperf.server.call import Call, Identity, Wire
 from medperf.server.db.queries import LARGEST_ID, View
 from medperf.server.idempotency import earlier_answer, keep_answer
 from medperf.server.identity import Ticket
@@ -108,8 +109,9 @@ class Routes:
         status: int = 200,
         is_open: bool = False,
         holds_secret: bool = False,
+        then: Callable[[Connection, Identity, Wire], Wire] | None = None,
     ) -> Callable[[Any], Any]:
-        """A POST or PATCH in one transaction."""
+        """A POST or PATCH in one transaction; ``then`` may complete the answer after it."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             async def run(request: Request, given: dict[str, Any]) -> Response:
@@ -121,7 +123,7 @@ class Routes:
                     program,
                     ticket,
                     partial(function, **given),
-                    _Manner(status, key, is_open, holds_secret),
+                    _Manner(status, key, is_open, holds_secret, then),
                 )
                 code, content = await program.in_thread(work)
                 return Response(content, code, media_type=_JSON)
@@ -192,6 +194,7 @@ class _Manner:
     idempotency_key: str | None
     is_open: bool
     holds_secret: bool
+    then: Callable[[Connection, Identity, Wire], Wire] | None = None
 
 
 async def ticket_of(request: Request) -> Ticket:
@@ -221,6 +224,17 @@ def _read(program: Program, ticket: Ticket, function: Callable[[Call], Any]) -> 
 
 
 def _write(
+    program: Program, ticket: Ticket, function: Callable[[Call], Any], manner: _Manner
+) -> tuple[int, bytes]:
+    status, content = _written(program, ticket, function, manner)
+    if manner.then is None:
+        return status, content
+    # Committed: what is signed now can no longer turn out not to have happened.
+    with program.database.reading() as connection:
+        return status, to_json(manner.then(connection, program.identity, from_json(content)))
+
+
+def _written(
     program: Program, ticket: Ticket, function: Callable[[Call], Any], manner: _Manner
 ) -> tuple[int, bytes]:
     key = manner.idempotency_key

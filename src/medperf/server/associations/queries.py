@@ -1,12 +1,14 @@
 """Reading associations: both sides see them, and admins."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, or_, select
 
 from medperf.domain import lifecycle
 from medperf.domain.associations import AssociationKind
 from medperf.server.call import Wire
 from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, View, by_choice, by_id, unindexed
-from medperf.server.db.tables import associations, benchmarks, datasets, models
+from medperf.server.db.tables import associations, benchmarks, containers, datasets, models
 
 _own_benchmarks = select(benchmarks.c.id).where(benchmarks.c.organization_id == ORGANIZATION)
 _own_datasets = select(datasets.c.id).where(datasets.c.organization_id == ORGANIZATION)
@@ -51,3 +53,23 @@ def sides_of(connection: Connection, number: int) -> Wire:
         .where(associations.c.id == number)
     )
     return dict(connection.execute(statement).one()._mapping)  # noqa: SLF001
+
+
+def subject_digests(connection: Connection, kind: str, number: int) -> Mapping[str, str | None]:
+    """The digests of a dataset or a model, by the names of statements."""
+    if kind == AssociationKind.DATASET:
+        found = connection.execute(
+            select(datasets.c.fingerprint).where(datasets.c.id == number)
+        ).one()
+        return {"dataset": found.fingerprint}
+    container = connection.execute(
+        select(containers)
+        .join_from(models, containers, containers.c.id == models.c.container_id)
+        .where(models.c.id == number)
+    ).one()
+    files = container.additional_files
+    return {
+        "model/image": container.image_digest,
+        "model/parameters": container.parameters_digest,
+        "model/additional_files": files and files["digest"],
+    }

@@ -14,7 +14,7 @@ from medperf.domain.lifecycle import Side
 from medperf.policy.disclosure import check_values
 from medperf.server.acts import find_act, perform
 from medperf.server.ai_models.queries import MODELS
-from medperf.server.associations.queries import ASSOCIATIONS, sides_of
+from medperf.server.associations.queries import ASSOCIATIONS, sides_of, subject_digests
 from medperf.server.benchmarks.queries import BENCHMARKS
 from medperf.server.benchmarks.service import refresh_completeness
 from medperf.server.call import SERVER, Call, Wire
@@ -27,6 +27,7 @@ from medperf.server.executions.revoking import (
     announce_to_site,
     revoke_for_association,
 )
+from medperf.server.log.statements import log_decision
 from medperf.server.registering import registered
 
 _BENCHMARK, _SUBJECT = "benchmark", "subject"
@@ -105,6 +106,7 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
         decided_by=call.caller.actor,
         decided_at=call.now,
     )
+    _log(call, thing, found.target, reason)
     _follow(call, thing, found.target)
     return get(call, number)
 
@@ -180,6 +182,7 @@ def _approve_by_settings(call: Call, number: int) -> None:
         decided_by=SERVER,
         decided_at=call.now,
     )
+    _log(call, thing, found.target, reason, SERVER)
     _follow(call, thing, found.target)
 
 
@@ -211,6 +214,21 @@ def _require_still_ready(thing: Wire) -> None:
     state = thing["dataset_state"] or thing["model_state"]
     if state != "operation":
         raise NotOperationalError(f"the {thing['kind']} of this association is in {state}")
+
+
+def _log(call: Call, thing: Wire, state: str, reason: str, actor: str | None = None) -> None:
+    kind = thing["kind"]
+    number = thing[f"{kind}_id"]
+    log_decision(
+        call,
+        f"association:{thing['id']}",
+        decision=state,
+        about=(kind, number),
+        digests=subject_digests(call.connection, kind, number),
+        benchmark_id=thing["benchmark_id"],
+        reason=reason,
+        actor=actor,
+    )
 
 
 def _follow(call: Call, thing: Wire, state: str) -> None:

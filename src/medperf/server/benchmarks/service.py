@@ -16,6 +16,7 @@ from medperf.server.db.queries import row
 from medperf.server.db.tables import benchmarks, containers, models
 from medperf.server.db.writing import add, change, record
 from medperf.server.executions.revoking import announce_to_benchmark, revoke_for_benchmark
+from medperf.server.log.statements import log_decision
 from medperf.server.people.service import require_person
 from medperf.server.registering import edited, next_version, registered, to_edit
 
@@ -66,6 +67,15 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
         form = edited(BenchmarkForm, thing, {})
         values = {"digest": _digest(call, form)}
     perform(call, lifecycle.BENCHMARK, benchmarks, thing, found, why=reason, **values)
+    if found.source != lifecycle.BENCHMARK.initial:
+        log_decision(
+            call,
+            f"benchmark:{number}",
+            decision=found.target,
+            about=("benchmark", number),
+            digests={"benchmark": thing["digest"]},
+            reason=reason,
+        )
     if found.target in _STOPPED:
         revoke_for_benchmark(call, number)
     announce_to_benchmark(call, number)

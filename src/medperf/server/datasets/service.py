@@ -29,6 +29,7 @@ from medperf.server.db.queries import row
 from medperf.server.db.tables import containers, datasets, sites
 from medperf.server.db.writing import add, change, record
 from medperf.server.executions.revoking import revoke_for_dataset
+from medperf.server.log.appending import Said, append
 from medperf.server.registering import edited, next_version, registered, to_edit
 from medperf.server.sites.queries import active_keys
 
@@ -68,6 +69,7 @@ def register(call: Call, form: DatasetForm) -> Wire:
         created_at=call.now,
     )
     registered(call, "dataset", number)
+    append(call, Said("dataset", f"dataset:{number}", read_envelope(form.statement)))
     return get(call, number)
 
 

@@ -343,6 +343,25 @@ audit_events = Table(
     Column("details", JsonText, nullable=False),
 )
 
+log_leaves = Table(
+    "log_leaves",
+    metadata,
+    Column("leaf", BigId, primary_key=True, autoincrement=False),  # counted from 0
+    Column("entry", Text, nullable=False),  # what the tree hashes, and anybody may read
+    Column("envelope", JsonText, nullable=False),  # what the entry names, and not everybody may
+    Column("envelope_digest", String(71), nullable=False, index=True),
+    # What it is about here, such as result:7; all that supports a result is found by these.
+    Column("subject", String(64), nullable=False, index=True),
+)
+
+log_nodes = Table(
+    "log_nodes",
+    metadata,
+    # The level in the high bits and the place in the low ones: a tile is one range.
+    Column("node", BigId, primary_key=True, autoincrement=False),
+    Column("hash", String(44), nullable=False),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

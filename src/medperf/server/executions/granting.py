@@ -20,6 +20,7 @@ from medperf.server.db.tables import executions
 from medperf.server.db.writing import add, change, record
 from medperf.server.executions import queries
 from medperf.server.executions.revoking import expire
+from medperf.server.log.appending import Said, append
 
 Key = tuple[int, int, int]
 
@@ -122,6 +123,7 @@ def _new_grant(call: Call, site_id: int, inputs: Wire) -> Wire:
     granted = envelope.model_dump(mode="json")
     change(call, executions, number, granted=granted, grant_digest=envelope.payload_digest)
     record(call, "execution.grant", f"execution:{number}", grant=envelope.payload_digest)
+    append(call, Said("grant", f"execution:{number}", envelope))
     return {
         "id": number,
         "benchmark_id": inputs["benchmark_id"],

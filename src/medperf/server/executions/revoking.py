@@ -14,6 +14,7 @@ from medperf.server.db.queries import rows
 from medperf.server.db.tables import executions, sites
 from medperf.server.db.writing import record, set_where
 from medperf.server.executions import queries
+from medperf.server.log.statements import log_end
 
 _BY_SERVER = {Side.SERVER}
 
@@ -84,6 +85,7 @@ def _end(call: Call, action: str, *conditions: ColumnElement[bool]) -> int:
             ended_at=call.now,
         )
         record(call, f"execution.{action}", f"execution:{execution['id']}", actor=SERVER)
+        log_end(call, execution, act.target, SERVER)
     for site_id in {execution["site_id"] for execution in stopping}:
         announce_to_site(call, site_id)
     return len(stopping)

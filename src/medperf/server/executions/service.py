@@ -8,11 +8,13 @@ from medperf.domain.lifecycle import Side
 from medperf.server.acts import find_act, perform
 from medperf.server.benchmarks.queries import whole
 from medperf.server.call import Call, Wire
+from medperf.server.db.queries import rows
 from medperf.server.db.tables import executions
 from medperf.server.db.writing import change
 from medperf.server.executions import queries
 from medperf.server.executions.queries import EXECUTIONS
 from medperf.server.executions.revoking import announce_to_site
+from medperf.server.log.statements import log_end
 
 
 def get(call: Call, number: int) -> Wire:
@@ -62,6 +64,7 @@ def fail(call: Call, number: int, failure: Failure) -> Wire:
         resources=failure.resources or None,
         ended_at=call.now,
     )
+    log_end(call, rows(call.connection, executions, executions.c.id == number)[0], found.target)
     return get(call, number)
 
 

@@ -43,6 +43,8 @@ from medperf.server.db.writing import add, record
 from medperf.server.executions.granting import inputs_of, pair_of
 from medperf.server.executions.queries import grant_inputs, organization_of_site
 from medperf.server.executions.service import require_site
+from medperf.server.log.appending import Said, append
+from medperf.server.log.statements import log_decision
 from medperf.server.results.queries import RESULTS
 from medperf.server.sites.queries import active_keys
 
@@ -81,6 +83,7 @@ def submit(call: Call, form: ResultForm) -> Wire:
         created_at=call.now,
     )
     record(call, "result.submit", f"result:{number}", statement=envelope.payload_digest)
+    append(call, Said("result", f"result:{number}", envelope, said.grant_digest))
     if benchmark["result_auto_approval"]:
         _decide(call, get(call, number), "approve", {Side.COUNTERPART}, "by settings", SERVER)
     return get(call, number)
@@ -198,8 +201,24 @@ def _decide(
         decided_by=actor,
         decided_at=call.now,
     )
+    log_decision(
+        call,
+        f"result:{thing['id']}",
+        decision=found.target,
+        about=("result", thing["id"]),
+        digests={"statement": _statement_digest(call, thing["id"])},
+        benchmark_id=thing["benchmark_id"],
+        reason=reason,
+        actor=actor,
+        about_digest=_statement_digest(call, thing["id"]),
+    )
     if "approved" in {found.source, found.target}:
         refresh_completeness(call, thing["benchmark_id"])
+
+
+def _statement_digest(call: Call, number: int) -> str:
+    found = row(call.connection, results, results.c.id == number)
+    return found["statement_digest"] if found else ""
 
 
 def _owners(call: Call, thing: Wire) -> dict[str, int]:

@@ -15,6 +15,7 @@ from medperf.server.call import Call, Caller, Wire
 from medperf.server.db.queries import row
 from medperf.server.db.tables import site_keys, sites
 from medperf.server.db.writing import add, record, set_where
+from medperf.server.log.statements import log_keys
 from medperf.server.people.service import take_up
 from medperf.server.sites.queries import SITES, with_keys
 
@@ -45,6 +46,7 @@ def enroll(call: Call, form: Enrollment) -> Wire:
         raise DuplicateError(f"the organization has a site named {form.name} already")
     number = add(call, sites, name=form.name, organization_id=organization_id, created_at=call.now)
     _add_key(call, number, key)
+    log_keys(call, number, ("enrolled", key.to_text()))
     record(call, "site.enroll", f"site:{number}", actor=f"site:{number}", key_id=key.key_id)
     newcomer = Call(
         call.connection,
@@ -62,7 +64,11 @@ def rotate_key(call: Call, form: KeyRotation) -> Wire:
         raise ForbiddenError("only a site itself rotates its key")
     key = _proven(form.public_key, form.proof, f"medperf-rotate:{site_id}")
     _add_key(call, site_id, key)
+    former = row(call.connection, site_keys, site_keys.c.key_id == key_id)
     set_where(call, site_keys, site_keys.c.key_id == key_id, revoked_at=call.now)
+    log_keys(call, site_id, ("enrolled", key.to_text()))
+    if former is not None:
+        log_keys(call, site_id, ("revoked", former["public_key"]), reason="rotated")
     record(call, "site.rotate-key", f"site:{site_id}", key_id=key.key_id, former=key_id)
     return get(call, site_id)
 
@@ -74,8 +80,11 @@ def revoke_key(call: Call, number: int, key_id: str, reason: str) -> Wire:
     is_own = caller.user_id is not None and site["organization_id"] == caller.organization_id
     if not (is_own or caller.is_admin):
         raise ForbiddenError("a key is revoked by an admin or the site's organization")
-    if key_id not in {key["key_id"] for key in site["keys"]}:
+    known = {key["key_id"]: key for key in site["keys"]}
+    if key_id not in known:
         raise NotFoundError(f"site {number} has no key {key_id[:80]}")
+    if known[key_id]["revoked_at"] is None:
+        log_keys(call, number, ("revoked", known[key_id]["public_key"]), reason=reason)
     set_where(
         call,
         site_keys,

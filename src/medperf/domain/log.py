@@ -1,0 +1,39 @@
+"""What the server answers about its transparency log; the proofs are checked by ``provenance``."""
+
+from typing import Any
+
+from pydantic import Field
+
+from medperf.domain.wire import Record
+
+
+class LogReceipt(Record):
+    """Where something is in the log.
+
+    Attributes:
+        leaf: the entry's text, byte for byte as it was hashed.
+        index: of the leaf, from 0.
+        proof: base64 hashes from the leaf's sibling up, to the checkpoint's root.
+        checkpoint: the signed note.
+    """
+
+    leaf: str
+    index: int = Field(ge=0)
+    proof: tuple[str, ...]
+    checkpoint: str
+
+
+class LogGrowth(Record):
+    """The proof that a log only grew: from a checkpoint that was seen to this one."""
+
+    checkpoint: str
+    proof: tuple[str, ...]
+
+
+class LogBundle(Record):
+    """Everything that results rest on; docs/reference/verification.md says what is inside."""
+
+    format: str
+    checkpoint: str
+    statements: tuple[dict[str, Any], ...]
+    leaderboard: dict[str, Any] | None = None

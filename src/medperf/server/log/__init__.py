@@ -1,0 +1,1 @@
+"""The transparency log: every statement and every decision, appended with what it records."""

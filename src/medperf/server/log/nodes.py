@@ -1,0 +1,116 @@
+"""The Merkle tree's nodes in the database.
+
+A question is asked of the tree twice: the first time only to learn which nodes it needs, the second
+time with all of them, read by one statement.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from medperf.domain.errors import MedPerfError
+from medperf.provenance.merkle import Tree
+from medperf.server.db.tables import log_leaves, log_nodes
+
+T = TypeVar("T")
+_LEVEL_BITS = 48
+_AT_ONCE = 500
+_BLANK = bytes(32)
+_SIZE = select(func.max(log_leaves.c.leaf))
+_READ = select(log_nodes.c.node, log_nodes.c.hash).where(
+    log_nodes.c.node.in_(bindparam("wanted", expanding=True))
+)
+
+
+def size_of(connection: Connection) -> int:
+    """How many leaves the log has."""
+    last = connection.execute(_SIZE).scalar()
+    return 0 if last is None else last + 1
+
+
+def ask(connection: Connection, size: int, question: Callable[[Tree], T]) -> T:
+    """Ask something of the tree of the first ``size`` leaves."""
+    wanted = _Wanted()
+    question(Tree(wanted, size))
+    return question(Tree(Known(_read(connection, wanted.numbers)), size))
+
+
+def to_extend(connection: Connection, size: int, more: int) -> "Known":
+    """The nodes that appending ``more`` leaves to a tree of ``size`` combines with new ones."""
+    # Only below the highest level whose count changes are nodes ever combined.
+    levels = (size ^ (size + more)).bit_length()
+    peaks = [_number(level, (size >> level) - 1) for level in range(levels) if size >> level & 1]
+    return Known(_read(connection, peaks))
+
+
+def keep(connection: Connection, nodes: "Known") -> None:
+    """Write the nodes that an append made."""
+    rows = [{"node": at, "hash": b64encode(node).decode()} for at, node in nodes.new.items()]
+    connection.execute(insert(log_nodes), rows)
+
+
+def range_of(connection: Connection, level: int, first: int, width: int) -> bytes:
+    """The hashes of neighboring nodes of one level, one after another."""
+    start = _number(level, first)
+    found = connection.execute(
+        select(log_nodes.c.hash)
+        .where(log_nodes.c.node >= start, log_nodes.c.node < start + width)
+        .order_by(log_nodes.c.node)
+    )
+    return b"".join(b64decode(each) for each in found.scalars())
+
+
+class Known:
+    """Nodes in memory, those that are new apart."""
+
+    def __init__(self, stored: dict[int, bytes]) -> None:
+        self._stored = stored
+        self.new: dict[int, bytes] = {}
+
+    def get(self, level: int, index: int) -> bytes:
+        """The hash there.
+
+        Raises:
+            MedPerfError: if the database has lost it.
+        """
+        number = _number(level, index)
+        found = self.new.get(number) or self._stored.get(number)
+        if found is None:
+            raise MedPerfError(
+                f"the log lacks the node of level {level} at {index}: the database is damaged",
+                hint="Restore the server from its last backup.",
+            )
+        return found
+
+    def put(self, level: int, index: int, node: bytes) -> None:
+        """Add a new hash."""
+        self.new[_number(level, index)] = node
+
+
+class _Wanted:
+    """Notes what is asked for and answers blanks."""
+
+    def __init__(self) -> None:
+        self.numbers: set[int] = set()
+
+    def get(self, level: int, index: int) -> bytes:
+        self.numbers.add(_number(level, index))
+        return _BLANK
+
+    def put(self, level: int, index: int, node: bytes) -> None:
+        raise NotImplementedError
+
+
+def _number(level: int, index: int) -> int:
+    return level << _LEVEL_BITS | index
+
+
+def _read(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    wanted: Sequence[int] = sorted(numbers)
+    found: dict[int, bytes] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        rows = connection.execute(_READ, {"wanted": wanted[start : start + _AT_ONCE]})
+        found.update((row.node, b64decode(row.hash)) for row in rows)
+    return found
