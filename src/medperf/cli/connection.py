@@ -11,6 +11,7 @@ from medperf.domain.errors import InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from medperf.client.api import ServerClient
+    from medperf.client.log_watch import LogWatch
     from medperf.client.transport import Transport
 
 ATTEMPTS = 3
@@ -26,9 +27,20 @@ def connected() -> Iterator["Transport"]:
     secret = AccessSecret(profiles.secret_of(profile))
     transport = Transport(profile.server, secret, attempts=ATTEMPTS)
     try:
+        if profile.log_key:
+            log_watch(profile).demand(transport)
         yield transport
     finally:
         transport.close()
+
+
+def log_watch(profile: profiles.Profile) -> "LogWatch":
+    """What this machine saw last of the log of a login's server."""
+    from medperf.client.log_watch import LogWatch
+
+    # Named by the log, so that two logins at one server compare what they see.
+    name = profile.log_key.partition("+")[0].replace("/", "_")
+    return LogWatch(profiles.home() / "logs" / name, profile.log_key)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ def _redeem(server: str, token: str, name: str) -> None:
 
     with_nothing = ServerClient(server)
     issued = with_nothing.invitations.redeem(Redemption(token=token, label=_label()))
+    log_key = with_nothing.info().log_key
     with_nothing.close()
     profile = profiles.Profile(
         name=name,
@@ -52,6 +53,7 @@ def _redeem(server: str, token: str, name: str) -> None:
         user=issued.user.name,
         organization=_organization(server, issued.secret),
         access_token_id=issued.access_token.id,
+        log_key=log_key,
     )
     profiles.remember(profile, issued.secret)
     show_done(
@@ -61,6 +63,7 @@ def _redeem(server: str, token: str, name: str) -> None:
             "server": server,
             "user": issued.user.model_dump(mode="json"),
             "organization": profile.organization,
+            "log_key": log_key,
             "expires_at": issued.access_token.model_dump(mode="json")["expires_at"],
         },
         "medperf whoami",

@@ -31,6 +31,7 @@ class Profile:
     user: str = ""
     organization: str = ""
     access_token_id: int | None = None
+    log_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _save(profiles: Profiles) -> None:
             "user": profile.user,
             "organization": profile.organization,
             "access_token_id": profile.access_token_id,
+            "log_key": profile.log_key,
         }
         for profile in profiles.by_name.values()
     }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from medperf.client.log import Log
 from medperf.client.paging import BASE
 from medperf.client.resources import Actable, Readable, Registrable
 from medperf.client.transport import Credential, Transport
@@ -19,6 +20,7 @@ from medperf.domain.executions import (
     Pair,
     Work,
 )
+from medperf.domain.log import LogBundle
 from medperf.domain.people import (
     AccessToken,
     Enrollment,
@@ -79,6 +81,11 @@ class Benchmarks(Registrable[BenchmarkForm, Benchmark]):
         answer = self._transport.get(f"{self._path}/{number}/leaderboard")
         return Leaderboard.model_validate(answer)
 
+    def bundle(self, number: int) -> LogBundle:
+        """GET ``/benchmarks/{number}/bundle``: the leaderboard with all that proves it."""
+        answer = self._transport.get(f"{self._path}/{number}/bundle")
+        return LogBundle.model_validate(answer)
+
 
 class Executions(Actable[Execution]):
     """Models on datasets, each under a grant."""
@@ -114,6 +121,11 @@ class Results(Actable[Result]):
         answer = self._transport.post(self._path, form.model_dump(mode="json"))
         return Result.model_validate(answer)
 
+    def bundle(self, number: int) -> LogBundle:
+        """GET ``/results/{number}/bundle``: all that a stranger needs to check it."""
+        answer = self._transport.get(f"{self._path}/{number}/bundle")
+        return LogBundle.model_validate(answer)
+
 
 class Datasets(Registrable[DatasetForm, Dataset]):
     """Prepared sets that stay where they are. At a site only the gate may register one."""
@@ -148,6 +160,7 @@ class ServerClient:
         )
         self.executions = Executions(connection, "executions", Execution)
         self.results = Results(connection, "results", Result)
+        self.log = Log(connection)
         self.audit_events = Readable(connection, "audit-events", AuditEvent)
 
     @property

@@ -101,6 +101,11 @@ class Transport:
         target = path + ("?" + urlencode(given, doseq=True) if given else "")
         return self._send("GET", target, b"", read_timeout_s=read_timeout_s)
 
+    def get_bytes(self, path: str) -> bytes:
+        """GET what is no JSON."""
+        content: bytes = self._send("GET", path, b"", read=_content)
+        return content
+
     def post(self, path: str, body: Json = None) -> Json:
         """POST ``body`` as JSON."""
         content = b"" if body is None else _encode(body)
@@ -118,10 +123,12 @@ class Transport:
         *,
         idempotency_key: str | None = None,
         read_timeout_s: float | None = None,
+        read: "Callable[[httpx2.Response], Json] | None" = None,
     ) -> Json:
         for attempt in range(1, self._attempts + 1):
             try:
-                return self._send_once(method, target, content, idempotency_key, read_timeout_s)
+                response = self._send_once(method, target, content, idempotency_key, read_timeout_s)
+                return (read or _read)(response)
             except errors.UnavailableError as error:
                 if attempt == self._attempts or method == "PATCH":
                     raise
@@ -135,7 +142,7 @@ class Transport:
         content: bytes,
         idempotency_key: str | None,
         read_timeout_s: float | None,
-    ) -> Json:
+    ) -> httpx2.Response:
         headers = {"Content-Type": "application/json"} if content else {}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
@@ -143,7 +150,7 @@ class Transport:
             headers["Authorization"] = self._credential.header(method, target, content)
         timeout = httpx2.Timeout(read_timeout_s or READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         try:
-            response = self._http.request(
+            return self._http.request(
                 method, self.url + target, content=content, headers=headers, timeout=timeout
             )
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
@@ -155,7 +162,6 @@ class Transport:
             raise errors.ServerUnreachableError(
                 f"{self.url} does not answer: {_reason(error)}"
             ) from error
-        return _read(response)
 
 
 def _encode(body: Json) -> bytes:
@@ -187,6 +193,12 @@ def _read(response: httpx2.Response) -> Json:
         return response.json()
     except ValueError:
         raise _stranger(response) from None
+
+
+def _content(response: httpx2.Response) -> bytes:
+    if not response.is_success:
+        raise _error(response)
+    return response.content
 
 
 def _error(response: httpx2.Response) -> errors.MedPerfError:

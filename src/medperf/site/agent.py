@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from medperf.client.api import ServerClient
+from medperf.client.log_watch import LogWatch
 from medperf.domain import errors
 from medperf.domain.clock import Clock
 from medperf.domain.container_records import Container
@@ -63,6 +64,7 @@ class AgentParts:
     evaluation: Evaluation
     gate: Gate
     link: Link
+    log_watch: LogWatch
     resources: Resources
     execution: Execution
     client: ServerClient
@@ -376,6 +378,7 @@ class Agent:
 
     def _hear(self, poll_wait_s: float, after: int = -1) -> bool:
         asked_at = self._parts.clock()
+        self._parts.log_watch.demand(self._parts.client.transport)
         work = self._parts.client.executions.work(after=after, wait_s=poll_wait_s)
         if self._stopping.is_set():
             return False

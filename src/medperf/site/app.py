@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from medperf.client.api import ServerClient
+from medperf.client.log_watch import LogWatch
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
+from medperf.provenance.checkpoint import log_key
 from medperf.provenance.keys import PrivateKey, PublicKey
 from medperf.runners.selection import RunnerSet, standard_runners
 from medperf.site import link, records
@@ -85,6 +87,7 @@ class Site:
     gate: Gate
     review: Review
     link: Link
+    log_watch: LogWatch
     _settings: SettingsFile
     _verifier: GrantVerifier
     _rng: random.Random
@@ -159,6 +162,7 @@ class Site:
                 evaluation=self.evaluation,
                 gate=self.gate,
                 link=self.link,
+                log_watch=self.log_watch,
                 resources=resources,
                 execution=execution,
                 client=self.client,
@@ -235,7 +239,17 @@ def open_site(
     )
     fingerprints = FingerprintCache(place.root / "fingerprints.db", clock)
     planner = Planner(records_, datasets_)
-    gate = Gate(client, signer, ledger_, outputs_, site_id=settings.site_id, clock=clock)
+    server_key = PublicKey.from_text(settings.server_public_key)
+    log_watch = LogWatch(place.log, log_key(server_key).to_text())
+    gate = Gate(
+        client,
+        signer,
+        ledger_,
+        outputs_,
+        site_id=settings.site_id,
+        clock=clock,
+        log_watch=log_watch,
+    )
     return Site(
         folder=place,
         clock=clock,
@@ -257,9 +271,10 @@ def open_site(
         gate=gate,
         review=Review(store, jobs_, planner, gate, client, clock),
         link=Link(store, clock),
+        log_watch=log_watch,
         _settings=settings_file,
         _verifier=GrantVerifier(
-            PublicKey.from_text(settings.server_public_key),
+            server_key,
             settings.site_id,
             signer.key_id,
             clock,

@@ -29,6 +29,11 @@ class SiteFolder:
         return self.root / "store.db"
 
     @property
+    def log(self) -> Path:
+        """The server's log as this site saw it last, and evidence if it ever forked."""
+        return self.root / "log"
+
+    @property
     def lock(self) -> Path:
         """Locked by the agent while it runs."""
         return self.root / "agent.lock"

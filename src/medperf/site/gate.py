@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from medperf.client.api import ServerClient
+from medperf.client.log_watch import LogWatch
 from medperf.domain import errors
 from medperf.domain.associations import Association, AssociationForm, AssociationKind
 from medperf.domain.benchmarks import AnalysisPlan
@@ -94,8 +95,10 @@ class Gate:
         *,
         site_id: int,
         clock: Clock,
+        log_watch: LogWatch | None = None,
     ) -> None:
         self._client = client
+        self._log_watch = log_watch
         self._signer = signer
         self._ledger = ledger
         self._outputs = outputs
@@ -133,6 +136,7 @@ class Gate:
         try:
             statement = read_json(line.content)
             result = self._client.results.submit(ResultForm(statement=statement))
+            self._require_logged(result, statement)
         except errors.ConflictError as error:
             known = self.find_reported(job)
             if known is None:
@@ -140,6 +144,12 @@ class Gate:
                 raise
             result = known
         return Sent(line, result)
+
+    def _require_logged(self, result: Result, statement: dict[str, Any]) -> None:
+        # Whoever holds the receipt sees it when the result is dropped from the log later.
+        if self._log_watch is not None and result.receipt is not None:
+            digest = Envelope.from_value(statement).digest
+            self._log_watch.accept_receipt(self._client.transport, result.receipt, digest)
 
     @contextmanager
     def answered(self, sent: Sent) -> Iterator[None]:
