@@ -25,6 +25,13 @@ def inviting(registry):
         "secret": "s3cret",
     }
     registry.answers["GET", "me"] = {"user": USER, "site": None, "organization": ORGANIZATION}
+    registry.answers["GET", "server"] = {
+        "name": "Test",
+        "version": "1",
+        "public_key": "",
+        "key_id": "",
+        "time": "2026-01-01T00:00:00Z",
+    }
     return registry
 
 

@@ -118,6 +118,19 @@ def leaderboard(reference: str, by_site: bool) -> None:
         show(found, by_site=by_site)
 
 
+@command.command(example="medperf benchmark bundle 1 --out leaderboard.json")
+@click.argument("reference", metavar="NUMBER|NAME")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new file.")
+def bundle(reference: str, out: Path) -> None:
+    """Write the leaderboard with all that proves it, for 'medperf verify'."""
+    from medperf.cli.bundles import write_bundle
+
+    with connected() as transport:
+        number = find_number(transport, "benchmarks", reference)
+        found = transport.get(f"/api/v1/benchmarks/{number}/bundle")
+    write_bundle(found, out)
+
+
 listing.add_acts(
     command,
     DESCRIBED,

@@ -1,11 +1,13 @@
 """``medperf result``: the signed estimates of executions."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from medperf.cli import listing
 from medperf.cli.command import Noun
+from medperf.cli.connection import connected
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import RESULT
 
@@ -51,6 +53,20 @@ def command() -> None:
 
 listing.add_ls(command, DESCRIBED, "medperf result ls --benchmark 1\nmedperf result ls --json")
 listing.add_show(command, DESCRIBED, "medperf result show 7")
+
+
+@command.command(example="medperf result bundle 7 --out result-7.json")
+@click.argument("number", type=click.IntRange(1))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new file.")
+def bundle(number: int, out: Path) -> None:
+    """Write a result with all that proves it, for 'medperf verify'."""
+    from medperf.cli.bundles import write_bundle
+
+    with connected() as transport:
+        found = transport.get(f"/api/v1/results/{number}/bundle")
+    write_bundle(found, out)
+
+
 listing.add_acts(
     command,
     DESCRIBED,

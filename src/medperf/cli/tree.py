@@ -57,6 +57,8 @@ SECTIONS: tuple[tuple[str, tuple[Branch, ...]], ...] = (
             Branch("run", "medperf.cli.run", "Run what is outstanding, now."),
             Branch("execution", "medperf.cli.execution", "One model on one dataset."),
             Branch("result", "medperf.cli.result", "The estimates of executions."),
+            Branch("verify", "medperf.cli.verify", "Check results offline, trusting one key."),
+            Branch("log", "medperf.cli.log", "The transparency log."),
         ),
     ),
     (

@@ -23,6 +23,7 @@ class LogEntry(BaseModel):
         logged_at: when, as the log says; order is what the log proves.
         about_digest: `Envelope.payload_digest` of the statement this one answers, such as a
             result's grant: a grant that no later leaf is about is a missing result.
+        payload_digest: `Envelope.payload_digest`, by which later leaves say what they are about.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -31,6 +32,7 @@ class LogEntry(BaseModel):
     envelope_digest: Digest
     logged_at: UtcTime
     about_digest: Digest | None = None
+    payload_digest: Digest | None = None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

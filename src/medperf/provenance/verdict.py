@@ -16,6 +16,7 @@ STEPS = {
     8: "Dataset",
     9: "Approvals of benchmark, model and dataset",
     10: "Release",
+    11: "Leaderboard",
 }
 """The steps of `verify_bundle`, in order, as docs/reference/verification.md explains them."""
 

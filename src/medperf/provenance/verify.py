@@ -4,7 +4,7 @@ The only thing trusted is the log's key: it signs the checkpoint (step 1) and th
 enroll and revoke all other keys (step 3). Everything else follows from signatures, digests and the
 order of the log's leaves. `STEPS` numbers the steps; docs/reference/verification.md explains them.
 Steps 1 to 5 decide which statements to believe; steps 6 to 10, what they say about each result, are
-in `chain`.
+in `chain`; step 11 is in `leaderboard_check`.
 """
 
 from medperf.domain.errors import MedPerfError, SignatureError
@@ -14,6 +14,7 @@ from medperf.provenance.chain import Believed, check_results
 from medperf.provenance.checkpoint import Checkpoint, read_checkpoint
 from medperf.provenance.envelope import Envelope, verified_signers
 from medperf.provenance.key_history import KeySpan, key_history
+from medperf.provenance.leaderboard_check import check_leaderboard
 from medperf.provenance.log_entry import LogEntry
 from medperf.provenance.merkle import leaf_hash, verify_inclusion
 from medperf.provenance.notes import NoteKey
@@ -45,6 +46,9 @@ def verify_bundle(bundle: Bundle, log_key: NoteKey) -> Verdict:
     logged = _check_inclusion(bundle, checkpoint, verdict)
     keys = _check_keys(logged, log_key, verdict)
     check_results(_check_statements(logged, keys, verdict), verdict)
+    leaderboard = (bundle.model_extra or {}).get("leaderboard")
+    if leaderboard is not None:
+        check_leaderboard(leaderboard, verdict)
     return verdict
 
 

@@ -53,6 +53,7 @@ def _leaf(call: Call, tree: Tree, said: Said) -> dict[str, Any]:
         envelope_digest=said.envelope.digest,
         logged_at=call.now,
         about_digest=said.about_digest,
+        payload_digest=said.envelope.payload_digest,
     )
     content = entry.to_bytes()
     return {
