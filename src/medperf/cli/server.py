@@ -156,6 +156,11 @@ def restore(file: Path, folder: str | None, database_url: str | None) -> None:
     place = _folder(folder)
     with waiting("Reading the backup"):
         n_rows = backups.restore(file, place, database_url=database_url)
+    note(
+        "Is this the newest backup? Whatever the server signed after it was made is lost, and every"
+        " site and login that saw it will report a fork. Put the lost server's log-checkpoint"
+        " into the folder before restoring, and an older backup is refused."
+    )
     show_done(
         f"{place} holds the server of {file}, {n_rows} rows.",
         {"folder": str(place.absolute()), "n_rows": n_rows},

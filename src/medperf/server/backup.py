@@ -16,12 +16,19 @@ from sqlalchemy import Boolean, Connection, func, text
 from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import ConflictError, EmptyInputError, MalformedFileError
 from medperf.domain.identifiers import format_time
+from medperf.provenance.keys import PrivateKey
 from medperf.server.db.migrate import current, upgrade
 from medperf.server.db.queries import value
 from medperf.server.db.session import Database
 from medperf.server.db.tables import metadata
+from medperf.server.log.signing import LogSigner
 from medperf.server.operations import load_key, prepare_folder, write_secret
-from medperf.server.settings import DATABASE_FILE, KEY_FILE, ServerSettings
+from medperf.server.settings import (
+    DATABASE_FILE,
+    KEY_FILE,
+    SIGNED_LOG_FILE,
+    ServerSettings,
+)
 
 FORMAT = "medperf.backup/v1"
 _BATCH = 500
@@ -65,6 +72,7 @@ def restore(source: Path, folder: Path, *, database_url: str | None = None) -> i
     Raises:
         ConflictError: if the folder holds a server or the database holds anything.
         MalformedFileError: if the file is no backup, or not a whole one.
+        LogForkError: if the folder holds a newer checkpoint than the backup's log has.
     """
     lines = _lines(source)
     header: dict[str, Any] = next(lines, {})
@@ -80,11 +88,19 @@ def restore(source: Path, folder: Path, *, database_url: str | None = None) -> i
         with database.writing() as connection:
             n_rows = _read_rows(connection, lines)
         upgrade(database)
+        _require_continues(header["key"], folder, database)
     finally:
         database.close()
     ServerSettings.model_validate({**header["settings"], "database_url": url}).save(folder)
     write_secret(folder / KEY_FILE, header["key"].encode())
     return n_rows
+
+
+def _require_continues(key: str, folder: Path, database: Database) -> None:
+    """Refuse a backup that is older than what the server of this folder signed last."""
+    signer = LogSigner(PrivateKey.from_pem(key.encode()), folder / SIGNED_LOG_FILE)
+    with database.reading() as connection:
+        signer.checkpoint(connection)
 
 
 def _write_rows(database: Database, file: TextIO) -> int:

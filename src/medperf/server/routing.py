@@ -60,14 +60,16 @@ class Routes:
     def __init__(self, tag: str) -> None:
         self.router = NounRouter(tags=[tag])
 
-    def read(self, path: str, record: Any, *, is_long: bool = False) -> Callable[[Any], Any]:
+    def read(
+        self, path: str, record: Any, *, is_long: bool = False, is_open: bool = False
+    ) -> Callable[[Any], Any]:
         """A GET; one that takes long does so in a thread."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             async def run(request: Request, given: dict[str, Any]) -> Response:
                 program: Program = request.app.state.program
                 ticket = await ticket_of(request)
-                work = partial(_read, program, ticket, partial(function, **given))
+                work = partial(_read, program, ticket, partial(function, **given), is_open=is_open)
                 look = program.in_thread if is_long else program.look
                 return Response(await look(work), media_type=_JSON)
 
@@ -217,9 +219,11 @@ def _asked(request: Request) -> dict[str, str]:
     return asked
 
 
-def _read(program: Program, ticket: Ticket, function: Callable[[Call], Any]) -> bytes:
+def _read(
+    program: Program, ticket: Ticket, function: Callable[[Call], Any], *, is_open: bool = False
+) -> bytes:
     with program.database.reading() as connection:
-        answer = function(program.call(connection, ticket))
+        answer = function(program.call(connection, ticket, is_open=is_open))
     return to_json(answer)
 
 

@@ -19,7 +19,7 @@ def get_result(call: Call, number: Number) -> Wire:
     return service.get(call, number)
 
 
-@routes.read("/results/{number}/bundle", LogBundle)
+@routes.read("/results/{number}/bundle", LogBundle, is_long=True)
 def get_result_bundle(call: Call, number: Number) -> Wire:
     """All that a stranger needs to check one result."""
     return bundles.of_result(call, number)
