@@ -80,8 +80,8 @@ def test_two_histories_for_two_visitors_are_found_when_either_sees_the_other(wor
         watch.demand(world.transport(None))
 
 
-def test_dropping_a_bad_result_shows_to_the_site_that_holds_its_receipt(world):
-    """Stopped by the receipt: the site has kept a checkpoint that contains its result."""
+def test_dropping_a_bad_result_shows_to_the_site_that_holds_its_inclusion(world):
+    """Stopped by the inclusion: the site has kept a checkpoint that contains its result."""
     watch = world.watch("site")
     without = world.copy("without.sqlite")
     watch.demand(world.transport(None))
@@ -89,7 +89,7 @@ def test_dropping_a_bad_result_shows_to_the_site_that_holds_its_receipt(world):
     from medperf.provenance.envelope import Envelope
 
     digest = Envelope.from_value(result.statement).digest
-    watch.accept_receipt(world.transport(None), result.receipt, digest)
+    watch.accept_inclusion(world.transport(None), result.inclusion, digest)
     world.serve(without)
     with pytest.raises(LogForkError):
         watch.demand(world.transport(None))
@@ -107,11 +107,13 @@ def test_a_server_does_not_sign_a_fork_by_accident(world, tmp_path):
         world.transport(None).get("/api/v1/log/consistency", {"from": 0})
 
 
-def test_a_receipt_for_another_statement_is_refused(world):
+def test_a_inclusion_for_another_statement_is_refused(world):
     """Stopped by the site, which compares the leaf with the envelope that it signed."""
     result = world.federation.result()
     with pytest.raises(MedPerfError, match="another statement"):
-        world.watch().accept_receipt(world.transport(None), result.receipt, "sha256:" + "0" * 64)
+        world.watch().accept_inclusion(
+            world.transport(None), result.inclusion, "sha256:" + "0" * 64
+        )
 
 
 def test_a_checkpoint_signed_with_another_key_is_refused(world):

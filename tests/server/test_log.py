@@ -66,11 +66,11 @@ def test_a_result_is_proven_from_its_bundle_alone(federation, http, as_json, log
 
 def test_the_answer_to_a_result_proves_that_it_is_logged(federation, log_key):
     result = federation.result()
-    receipt = result.receipt
-    checkpoint = read_checkpoint(receipt.checkpoint, log_key)
-    proof = [b64decode(step) for step in receipt.proof]
-    leaf = receipt.leaf.encode()
-    verify_inclusion(leaf_hash(leaf), receipt.index, checkpoint.size, proof, checkpoint.root)
+    inclusion = result.inclusion
+    checkpoint = read_checkpoint(inclusion.checkpoint, log_key)
+    proof = [b64decode(step) for step in inclusion.proof]
+    leaf = inclusion.leaf.encode()
+    verify_inclusion(leaf_hash(leaf), inclusion.index, checkpoint.size, proof, checkpoint.root)
     assert LogEntry.from_bytes(leaf).kind == "result"
 
 

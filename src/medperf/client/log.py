@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from medperf.client.paging import BASE
 from medperf.client.transport import Transport
-from medperf.domain.log import LogGrowth, LogReceipt
+from medperf.domain.log import LogGrowth, LogInclusion
 from medperf.provenance.tiles import WIDTH, Tile, read_entries
 
 
@@ -19,13 +19,13 @@ class Log:
         answer = self._transport.get(f"{BASE}/log/consistency", {"from": start, "to": end})
         return LogGrowth.model_validate(answer)
 
-    def proof(self, *, leaf: int | None = None, envelope: str | None = None) -> LogReceipt:
+    def proof(self, *, leaf: int | None = None, envelope: str | None = None) -> LogInclusion:
         """GET ``/log/proof``: where a leaf, or an envelope by its digest, is in the log."""
         answer = self._transport.get(f"{BASE}/log/proof", {"leaf": leaf, "envelope": envelope})
-        return LogReceipt.model_validate(answer)
+        return LogInclusion.model_validate(answer)
 
     def entries(self, start: int, end: int) -> Iterator[bytes]:
-        """GET ``/log/tile/entries/...``: the leaves from ``start`` up to, not including, ``end``."""
+        """GET ``/log/tile/entries/...``: the leaves from ``start`` to before ``end``."""
         for index in range(start // WIDTH, -(-end // WIDTH)):
             first = index * WIDTH
             tile = Tile(0, index, min(WIDTH, end - first), holds_entries=True)

@@ -17,7 +17,7 @@ from medperf.domain.errors import InvalidRequestError, LogForkError, UntrustedEr
 
 if TYPE_CHECKING:
     from medperf.client.transport import Transport
-    from medperf.domain.log import LogReceipt
+    from medperf.domain.log import LogInclusion
     from medperf.provenance.checkpoint import Checkpoint
 
 # Signatures take long to import; a log that did not grow needs none of them.
@@ -78,33 +78,33 @@ class LogWatch:
             self._keep(self.path, note)
         return note
 
-    def accept_receipt(
-        self, transport: "Transport", receipt: "LogReceipt", envelope_digest: str
+    def accept_inclusion(
+        self, transport: "Transport", inclusion: "LogInclusion", envelope_digest: str
     ) -> None:
         """Check the server's proof that it logged an envelope, in the log that is seen here.
 
         Raises:
-            LogForkError: if the receipt is for another history than the one seen here.
+            LogForkError: if the inclusion is for another history than the one seen here.
             UntrustedError: if it proves nothing of the kind.
         """
         from medperf.provenance.log_entry import LogEntry  # noqa: PLC0415
         from medperf.provenance.merkle import leaf_hash, verify_inclusion  # noqa: PLC0415
 
-        checkpoint = self._read(receipt.checkpoint)
-        leaf = receipt.leaf.encode()
-        proof = [b64decode(step) for step in receipt.proof]
-        verify_inclusion(leaf_hash(leaf), receipt.index, checkpoint.size, proof, checkpoint.root)
+        checkpoint = self._read(inclusion.checkpoint)
+        leaf = inclusion.leaf.encode()
+        proof = [b64decode(step) for step in inclusion.proof]
+        verify_inclusion(leaf_hash(leaf), inclusion.index, checkpoint.size, proof, checkpoint.root)
         if LogEntry.from_bytes(leaf).envelope_digest != envelope_digest:
-            raise UntrustedError("the server's receipt is for another statement")
+            raise UntrustedError("the server's inclusion is for another statement")
         with self._lock:
             kept = self.seen
             start, end = sorted((_size(kept), checkpoint.size))
             answer = transport.get(f"{BASE}/log/consistency", {"from": start, "to": end})
             if end == checkpoint.size:
-                self._require_growth(kept, receipt.checkpoint, answer["proof"])
-                self._keep(self.path, receipt.checkpoint)
+                self._require_growth(kept, inclusion.checkpoint, answer["proof"])
+                self._keep(self.path, inclusion.checkpoint)
             else:
-                self._require_growth(receipt.checkpoint, kept, answer["proof"])
+                self._require_growth(inclusion.checkpoint, kept, answer["proof"])
 
     def _require_growth(self, kept: str, note: str, proof: list[str]) -> None:
         later = self._read(note)

@@ -7,7 +7,7 @@ from pydantic import Field
 from medperf.domain.wire import Record
 
 
-class LogReceipt(Record):
+class LogInclusion(Record):
     """Where something is in the log.
 
     Attributes:

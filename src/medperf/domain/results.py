@@ -6,7 +6,7 @@ from pydantic import Field, FiniteFloat
 
 from medperf.domain.benchmarks import METRIC_NAME_PATTERN
 from medperf.domain.identifiers import Id, UtcTime
-from medperf.domain.log import LogReceipt
+from medperf.domain.log import LogInclusion
 from medperf.domain.wire import Form, Record
 
 TYPED = "medperf.results/v1"
@@ -80,7 +80,7 @@ class ResultForm(Form):
 class Result(Record):
     """A verified result; ``document`` is None where the policy shows pooled figures only.
 
-    ``receipt`` comes with the answer to its submission: the proof that it is in the log.
+    ``inclusion`` comes with the answer to its submission: the proof that it is in the log.
     """
 
     id: Id
@@ -96,7 +96,7 @@ class Result(Record):
     decided_by: str | None = None
     created_at: UtcTime
     decided_at: UtcTime | None = None
-    receipt: LogReceipt | None = None
+    inclusion: LogInclusion | None = None
 
 
 class SiteEstimate(Record):

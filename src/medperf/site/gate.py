@@ -146,10 +146,10 @@ class Gate:
         return Sent(line, result)
 
     def _require_logged(self, result: Result, statement: dict[str, Any]) -> None:
-        # Whoever holds the receipt sees it when the result is dropped from the log later.
-        if self._log_watch is not None and result.receipt is not None:
+        # Whoever holds the inclusion sees it when the result is dropped from the log later.
+        if self._log_watch is not None and result.inclusion is not None:
             digest = Envelope.from_value(statement).digest
-            self._log_watch.accept_receipt(self._client.transport, result.receipt, digest)
+            self._log_watch.accept_inclusion(self._client.transport, result.inclusion, digest)
 
     @contextmanager
     def answered(self, sent: Sent) -> Iterator[None]:

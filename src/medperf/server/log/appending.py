@@ -15,6 +15,7 @@ from medperf.provenance.merkle import Tree, leaf_hash
 from medperf.server.call import Call
 from medperf.server.db.tables import log_leaves
 from medperf.server.log import nodes
+from medperf.server.log.node_queries import size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def append(call: Call, *said: Said) -> None:
     if not said:
         return
     connection = call.connection
-    size = nodes.size_of(connection)
+    size = size_of(connection)
     known = nodes.to_extend(connection, size, len(said))
     tree = Tree(known, size)
     rows = [_leaf(call, tree, each) for each in said]

@@ -5,29 +5,19 @@ time with all of them, read by one statement.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, insert
 
 from medperf.domain.errors import MedPerfError
 from medperf.provenance.merkle import Tree
-from medperf.server.db.tables import log_leaves, log_nodes
+from medperf.server.db.tables import log_nodes
+from medperf.server.log.node_queries import read_nodes
 
 T = TypeVar("T")
 _LEVEL_BITS = 48
-_AT_ONCE = 500
 _BLANK = bytes(32)
-_SIZE = select(func.max(log_leaves.c.leaf))
-_READ = select(log_nodes.c.node, log_nodes.c.hash).where(
-    log_nodes.c.node.in_(bindparam("wanted", expanding=True))
-)
-
-
-def size_of(connection: Connection) -> int:
-    """How many leaves the log has."""
-    last = connection.execute(_SIZE).scalar()
-    return 0 if last is None else last + 1
 
 
 def ask(connection: Connection, size: int, question: Callable[[Tree], T]) -> T:
@@ -41,7 +31,7 @@ def to_extend(connection: Connection, size: int, more: int) -> "Known":
     """The nodes that appending ``more`` leaves to a tree of ``size`` combines with new ones."""
     # Only below the highest level whose count changes are nodes ever combined.
     levels = (size ^ (size + more)).bit_length()
-    peaks = [_number(level, (size >> level) - 1) for level in range(levels) if size >> level & 1]
+    peaks = [number_of(level, (size >> level) - 1) for level in range(levels) if size >> level & 1]
     return Known(_read(connection, peaks))
 
 
@@ -51,15 +41,9 @@ def keep(connection: Connection, nodes: "Known") -> None:
     connection.execute(insert(log_nodes), rows)
 
 
-def range_of(connection: Connection, level: int, first: int, width: int) -> bytes:
-    """The hashes of neighboring nodes of one level, one after another."""
-    start = _number(level, first)
-    found = connection.execute(
-        select(log_nodes.c.hash)
-        .where(log_nodes.c.node >= start, log_nodes.c.node < start + width)
-        .order_by(log_nodes.c.node)
-    )
-    return b"".join(b64decode(each) for each in found.scalars())
+def number_of(level: int, index: int) -> int:
+    """The number of a node: levels apart, neighbors of one level in a row."""
+    return level << _LEVEL_BITS | index
 
 
 class Known:
@@ -75,7 +59,7 @@ class Known:
         Raises:
             MedPerfError: if the database has lost it.
         """
-        number = _number(level, index)
+        number = number_of(level, index)
         found = self.new.get(number) or self._stored.get(number)
         if found is None:
             raise MedPerfError(
@@ -86,7 +70,7 @@ class Known:
 
     def put(self, level: int, index: int, node: bytes) -> None:
         """Add a new hash."""
-        self.new[_number(level, index)] = node
+        self.new[number_of(level, index)] = node
 
 
 class _Wanted:
@@ -96,21 +80,12 @@ class _Wanted:
         self.numbers: set[int] = set()
 
     def get(self, level: int, index: int) -> bytes:
-        self.numbers.add(_number(level, index))
+        self.numbers.add(number_of(level, index))
         return _BLANK
 
     def put(self, level: int, index: int, node: bytes) -> None:
         raise NotImplementedError
 
 
-def _number(level: int, index: int) -> int:
-    return level << _LEVEL_BITS | index
-
-
 def _read(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
-    wanted: Sequence[int] = sorted(numbers)
-    found: dict[int, bytes] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
-        rows = connection.execute(_READ, {"wanted": wanted[start : start + _AT_ONCE]})
-        found.update((row.node, b64decode(row.hash)) for row in rows)
-    return found
+    return {at: b64decode(node) for at, node in read_nodes(connection, numbers).items()}

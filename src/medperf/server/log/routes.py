@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from medperf.domain.identifiers import Digest
-from medperf.domain.log import LogGrowth, LogReceipt
+from medperf.domain.log import LogGrowth, LogInclusion
 from medperf.provenance.tiles import Tile
 from medperf.server.call import Call, Wire
 from medperf.server.log import reading
@@ -28,11 +28,11 @@ Leaf = Annotated[int, Query(ge=0, lt=2**48)]
 Size = Annotated[int, Query(ge=0, lt=2**48)]
 
 
-@routes.read("/log/proof", LogReceipt, is_long=True, is_open=True)
+@routes.read("/log/proof", LogInclusion, is_long=True, is_open=True)
 def get_log_proof(call: Call, leaf: Leaf | None = None, envelope: Digest | None = None) -> Wire:
     """Prove that a leaf, or an envelope by its digest, is in the log."""
     index = leaf if leaf is not None else reading.leaf_of(call.connection, envelope or "")
-    return reading.receipt(call.connection, call.server.log, index)
+    return reading.inclusion(call.connection, call.server.log, index)
 
 
 @routes.read("/log/consistency", LogGrowth, is_long=True, is_open=True)

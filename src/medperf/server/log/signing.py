@@ -14,6 +14,7 @@ from medperf.domain.errors import LogForkError
 from medperf.provenance.checkpoint import Checkpoint, log_key, read_checkpoint, sign_checkpoint
 from medperf.provenance.keys import Signer
 from medperf.server.log import nodes
+from medperf.server.log.node_queries import size_of
 
 _NOTHING = 0
 
@@ -42,7 +43,7 @@ class LogSigner:
         with self._lock:
             # First what was signed and then what there is: other processes go on meanwhile.
             last = self._read() or self._last
-            size = nodes.size_of(connection)
+            size = size_of(connection)
             if last is not None and last[1].size == size and last == self._last:
                 return last
             self.require_continues(connection, size, last and last[1])

@@ -25,7 +25,7 @@ def get_result_bundle(call: Call, number: Number) -> Wire:
     return bundles.of_result(call, number)
 
 
-@routes.write("/results", Result, status=201, then=bundles.with_receipt)
+@routes.write("/results", Result, status=201, then=bundles.with_inclusion)
 def submit_result(call: Call, form: ResultForm) -> Wire:
     """Hand in the one result of a grant; a site's act."""
     return service.submit(call, form)
