@@ -210,11 +210,13 @@ def _join(
         "site", "init", "--server", url, "--invitation", issued["token"], "--name", hospital,
         site=hospital,
     )  # fmt: skip
-    release = "ask" if hospital == CAREFUL_HOSPITAL else "allow"
-    stage.medperf(
-        "site", "set", f"runner={runner}", "run=allow", f"release={release}", "allow_local=true",
-        site=hospital,
-    )  # fmt: skip
+    stage.medperf("site", "set", f"runner={runner}", "allow_local=true", site=hospital)
+    rules = ["--template", "unattended-run"]
+    if hospital != CAREFUL_HOSPITAL:
+        rules += ["--template", "unattended-release"]
+        rules += ["--with", f"unattended-release.benchmarks={benchmark}"]
+    rules += ["--with", f"unattended-run.benchmarks={benchmark}"]
+    stage.medperf("policy", "set", *rules, site=hospital)
     name = f"{hospital} nuclei"
     stage.medperf(
         "dataset", "prepare", "--name", name, "--benchmark", benchmark,

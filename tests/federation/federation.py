@@ -32,6 +32,11 @@ from medperf.site.fingerprint import fingerprint
 
 _NUMBERS = itertools.count(1)
 DIGEST = "sha256:" + "0" * 64
+EVERYTHING = '@id("everything") permit (principal, action, resource);'
+"""Lets every model run and every result leave without asking."""
+ASK = '@id("ask") permit (principal, action in [Action::"run", Action::"release"], resource);'
+ASK_TO_RELEASE = f"""{ASK}
+@id("run") permit (principal, action == Action::"runUnattended", resource);"""
 PLAN = {
     "metrics": [{"name": "accuracy", "lower": 0, "upper": 1}],
     "primary": "accuracy",
@@ -205,11 +210,12 @@ class Federation:
         enroll(folder, server=self.server.url, invitation=token, name=name)
         return folder
 
-    def add_site(self, name, n_cases=10, associate=True, **settings):
+    def add_site(self, name, n_cases=10, associate=True, policy=EVERYTHING, **settings):
         """A hospital with a prepared, registered dataset that takes part in the benchmark."""
         folder = self.enroll(name)
         hospital = TestSite(folder)
-        hospital.set(**{"run": "allow", "release": "allow", "disk_reserve_bytes": 0} | settings)
+        hospital.set(**{"disk_reserve_bytes": 0} | settings)
+        hospital.let(policy)
         hospital.organization_id = self.organization_of(name + self._tag)
         with hospital.opened() as site:
             hospital.dataset = _registered(site, self.preparator, name, n_cases)

@@ -31,6 +31,11 @@ class TestSite:
         for key, value in settings.items():
             set_setting(self.folder / "site.yaml", key, str(value))
 
+    def let(self, text):
+        """Put a policy in force, as the site's people would."""
+        with self.opened() as site:
+            site.policy.put_in_force(text)
+
     @contextmanager
     def opened(self, **options):
         site = open_site(

@@ -1,8 +1,9 @@
-"""Running a model and releasing a result each wait for a person unless the site says otherwise."""
+"""Running a model and releasing a result each wait for a person unless the policy says otherwise."""
 
 import json
 
 import pytest
+from federation.federation import ASK, EVERYTHING
 
 from medperf.domain.errors import ConflictError, TransitionError
 from medperf.site.review import Person
@@ -13,7 +14,7 @@ ADA = Person("Dr. Ada", "output checker")
 @pytest.fixture
 def site(federation):
     federation.add_model("Model A")
-    return federation.add_site("Hospital One", run="ask", release="ask")
+    return federation.add_site("Hospital One", policy=ASK)
 
 
 def decide(site, action="approve", **options):
@@ -107,29 +108,31 @@ def test_a_job_under_way_cannot_be_retried(site):
         opened.review.retry(1, ADA)
 
 
-def test_settings_can_deny_runs_and_say_so(site):
-    site.set(run="deny")
+def test_the_policy_can_deny_runs_and_says_which_rule_did(site):
+    site.let(ASK + '@id("never") @reason("Not here.") forbid (principal, action, resource);')
     assert site.settle() == ["queued"]
     with site.opened() as opened:
-        assert "run is deny" in opened.jobs.get(1).waiting_for
-    site.set(run="allow", release="allow")
+        assert "(never: Not here.)" in opened.jobs.get(1).waiting_for
+    site.let(EVERYTHING)
     assert site.settle() == ["reported"]
 
 
-def test_settings_can_deny_every_release(site, federation):
-    site.set(run="allow", release="deny")
+def test_the_policy_can_deny_every_release(site, federation):
+    site.let(
+        '@id("run") permit (principal, action in [Action::"run", Action::"runUnattended"], resource);'
+    )
     assert site.settle() == ["withheld"]
     [execution] = federation.executions()
     assert execution.failure_code == "policy-denied"
 
 
-def test_a_running_agent_takes_up_decisions_and_settings_of_others(site, federation):
+def test_a_running_agent_takes_up_decisions_and_policies_of_others(site, federation):
     from federation.hospital_site import wait_until
 
     with site.running() as running:
         wait_until(lambda: running.jobs.counts() == {"waiting_to_run": 1})
         decide(site)
-        site.set(release="allow")
+        site.let(EVERYTHING)
         wait_until(lambda: running.jobs.counts() == {"reported": 1})
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from federation.federation import Federation, ServerThread
+from federation.federation import ASK, ASK_TO_RELEASE, Federation, ServerThread
 from federation.hospital_site import evaluate, infer, wait_until
 
 from medperf.domain.clock import system_clock
@@ -101,7 +101,7 @@ def test_work_goes_on_while_the_server_is_away(site, federation):
 
 def test_withdrawing_the_association_cancels_what_waits(federation):
     federation.add_model("Model A")
-    site = federation.add_site("Hospital One", run="ask")
+    site = federation.add_site("Hospital One", policy=ASK)
     site.settle()
     [association] = federation.committee.associations.list(
         kind="dataset", benchmark_id=federation.benchmark.id
@@ -190,7 +190,7 @@ def test_a_result_that_waited_longer_than_its_grant_gets_another_one(tmp_path):
     try:
         federation.set_up_benchmark()
         federation.add_model("Model A")
-        site = federation.add_site("Hospital One", release="ask")
+        site = federation.add_site("Hospital One", policy=ASK_TO_RELEASE)
         site.settle()
         threading.Event().wait(2.1)
         with site.opened() as opened:

@@ -200,7 +200,7 @@ class Case:
             release_decision=PERSON,
         )
         self.plan = ExecutionPlan(
-            SimpleNamespace(analysis_plan=PLAN), None, MODEL, EVALUATOR, None, INPUTS
+            SimpleNamespace(analysis_plan=PLAN), None, MODEL, EVALUATOR, None, INPUTS, None
         )
 
     @property

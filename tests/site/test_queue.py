@@ -5,27 +5,30 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from hospital import EVALUATOR, MODEL, NOW
+from hospital import EVALUATOR, MODEL, NOW, PREPARATOR
 
 from medperf.domain import errors
 from medperf.domain.executions import Execution, GrantAnswer, Pair, Problem, Work, WorkItem
+from medperf.policy.facts import IsolationFacts
+from medperf.policy.templates import DEFAULT, compose
 from medperf.provenance.envelope import sign
 from medperf.provenance.keys import PrivateKey
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate
 from medperf.provenance.statements import make_statement
 from medperf.site.events import site_log
 from medperf.site.grants import GrantVerifier
+from medperf.site.permission import Permission
 from medperf.site.plans import ExecutionPlan
+from medperf.site.policy_in_force import SitePolicy
 from medperf.site.queue import Queue
-from medperf.site.settings import Settings
-from medperf.site.store import jobs
+from medperf.site.store import jobs, policies, rulings, uses
 from medperf.site.store.connection import Store
 
 DIGEST = "sha256:" + "a" * 64
 SERVER_KEY = PrivateKey.from_seed(b"k" * 32)
-SETTINGS = Settings(
-    name="One", server="https://example.org", server_public_key="ed25519:x", site_id=4, run="allow"
-)
+SITE_KEY = PrivateKey.from_seed(b"s" * 32)
+BENCHMARK = SimpleNamespace(id=1, digest=DIGEST, clinical_task="test", organization_id=9)
+EVERYTHING = '@id("everything") permit (principal, action, resource);'
 
 
 class Case:
@@ -33,8 +36,21 @@ class Case:
 
     def __init__(self, folder):
         self.now = NOW
-        self.store = Store(folder / "store.db", (jobs.TABLES,))
+        self.found = {}
+        tables = (jobs, policies, uses, rulings)
+        self.store = Store(folder / "store.db", [module.TABLES for module in tables])
         self.jobs = jobs.Jobs(self.store, lambda: self.now)
+        self.policy = SitePolicy(
+            folder / "policy.cedar", self.store, SITE_KEY, site_id=4, clock=lambda: self.now
+        )
+        self.policy.put_in_force(EVERYTHING)
+        self.permission = Permission(
+            self.store,
+            self.policy,
+            lambda _: IsolationFacts(runner="fake"),
+            organization_id=3,
+            clock=lambda: self.now,
+        )
         self.answer = self.granted
         self.plan_error = None
         self.asked = []
@@ -46,6 +62,7 @@ class Case:
             self.jobs,
             self,
             verifier,
+            self.permission,
             clock=lambda: self.now,
             rng=random.Random(1),
             log=site_log(strict=True),
@@ -54,6 +71,7 @@ class Case:
     def plan(self, benchmark_id, model_id, dataset_id):
         if self.plan_error is not None:
             raise self.plan_error
+        pair = (benchmark_id, model_id, dataset_id)
         inputs = ExecutionInputs(
             benchmark_id=benchmark_id,
             benchmark_digest=DIGEST,
@@ -64,7 +82,14 @@ class Case:
             evaluator_image_digest=EVALUATOR.image_digest,
             analysis_plan_digest=DIGEST,
         )
-        return ExecutionPlan(None, None, MODEL, EVALUATOR, None, inputs)
+        model = SimpleNamespace(id=model_id, organization_id=8)
+        self.found[pair] = ExecutionPlan(
+            BENCHMARK, model, MODEL, EVALUATOR, SimpleNamespace(n_cases=30), inputs, PREPARATOR
+        )
+        return self.found[pair]
+
+    def known(self, *pair):
+        return self.found.get(pair)
 
     def request(self, pairs):
         self.asked.append(len(pairs))
@@ -108,7 +133,8 @@ class Case:
         items = tuple(WorkItem(benchmark_id=1, model_id=m, dataset_id=3) for m in models)
         self.now += timedelta(seconds=1)
         self.queue.apply(Work(version=1, items=items), self.now)
-        self.queue.decide(SETTINGS)
+        self.queue.look_up()
+        self.queue.decide()
 
     def states(self):
         return [job.state for job in self.jobs.in_states()]
@@ -206,8 +232,8 @@ def test_an_answer_without_grant_and_reason_is_a_refusal(case):
 
 
 def test_a_dataset_that_is_not_on_this_machine_is_not_asked_for(case):
-    case.plan_error = errors.NotFoundError("dataset 3 is not on this machine")
     case.offer(1)
+    case.plan_error = errors.NotFoundError("dataset 3 is not on this machine")
     case.queue.request_grants(10)
     assert (case.asked, case.jobs.get(1).waiting_for) == (
         [],
@@ -215,9 +241,21 @@ def test_a_dataset_that_is_not_on_this_machine_is_not_asked_for(case):
     )
 
 
-def test_a_record_that_does_not_have_its_digest_fails_the_job(case):
-    case.plan_error = errors.DigestMismatchError()
+def test_nothing_is_decided_about_what_is_not_known_and_the_job_says_so(case):
+    case.plan_error = errors.NotFoundError("dataset 3 is not on this machine")
     case.offer(1)
+    assert case.states() == ["queued"]
+    assert case.jobs.get(1).waiting_for == "its records: dataset 3 is not on this machine"
+    assert case.queue.unknown(case.now) == []
+    case.plan_error, case.now = None, case.now + timedelta(hours=1)
+    case.queue.look_up()
+    case.queue.decide()
+    assert case.states() == ["ready"]
+
+
+def test_a_record_that_does_not_have_its_digest_fails_the_job(case):
+    case.offer(1)
+    case.plan_error = errors.DigestMismatchError()
     case.queue.request_grants(10)
     job = case.jobs.get(1)
     assert (job.state, job.failure.code, job.failure_owed) == ("failed", "digest-mismatch", False)
@@ -232,10 +270,11 @@ def test_a_server_that_is_away_changes_nothing(case):
 
 
 def test_what_is_not_offered_any_more_is_cancelled_before_it_runs(case):
-    settings = SETTINGS.model_copy(update={"run": "ask"})
+    case.policy.put_in_force(compose(DEFAULT))
     items = (WorkItem(benchmark_id=1, model_id=1, dataset_id=3),)
     case.queue.apply(Work(version=1, items=items), case.now)
-    case.queue.decide(settings)
+    case.queue.look_up()
+    case.queue.decide()
     asked_before = case.now - timedelta(seconds=1)
     case.queue.apply(Work(version=2, items=()), asked_before)
     assert case.states() == ["waiting_to_run"]

@@ -9,7 +9,11 @@ from medperf.site.resources import Capacity, Demand, Resources, Share, demand_of
 from medperf.site.settings import Settings
 
 SETTINGS = Settings(
-    name="One", server="https://example.org", server_public_key="ed25519:x", site_id=1
+    name="One",
+    server="https://example.org",
+    server_public_key="ed25519:x",
+    site_id=1,
+    organization_id=1,
 )
 CAPACITY = Capacity(workers=2, cpus=4, memory_bytes=8 * GIB, gpus=("0", "1"))
 

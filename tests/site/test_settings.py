@@ -4,7 +4,6 @@ import pytest
 
 from medperf.domain.errors import InvalidRequestError, MalformedFileError
 from medperf.site.settings import (
-    Answer,
     Settings,
     SettingsFile,
     parse_settings,
@@ -13,7 +12,7 @@ from medperf.site.settings import (
     write_settings,
 )
 
-IDENTITY = "name: One\nserver: https://example.org\nserver_public_key: ed25519:x\nsite_id: 3\n"
+IDENTITY = "name: One\nserver: https://example.org\nserver_public_key: ed25519:x\nsite_id: 3\norganization_id: 1\n"
 
 
 @pytest.fixture
@@ -22,15 +21,19 @@ def path(tmp_path):
     write_settings(
         place,
         Settings(
-            name="One", server="https://example.org", server_public_key="ed25519:x", site_id=3
+            name="One",
+            server="https://example.org",
+            server_public_key="ed25519:x",
+            site_id=3,
+            organization_id=1,
         ),
     )
     return place
 
 
-def test_a_site_asks_people_unless_it_says_otherwise():
+def test_settings_have_defaults():
     settings = parse_settings(IDENTITY)
-    assert (settings.run, settings.release) == (Answer.ASK, Answer.ASK)
+    assert (settings.runner, settings.workers) == ("auto", 2)
 
 
 def test_what_is_written_reads_the_same(path):
@@ -40,15 +43,15 @@ def test_what_is_written_reads_the_same(path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (IDENTITY + "run: maybe\n", "line 5: run"),
-        (IDENTITY + "# a comment\nspeed: 3\n", "line 6: speed: there is no such setting"),
-        (IDENTITY + "run: ask\nrun: allow\n", "line 6: run stands on line 5 already"),
-        (IDENTITY + "workers: 0\n", "line 5: workers"),
-        (IDENTITY + "a: [\n", "line 6"),
+        (IDENTITY + "runner: none\n", "line 6: runner"),
+        (IDENTITY + "# a comment\nspeed: 3\n", "line 7: speed: there is no such setting"),
+        (IDENTITY + "runner: auto\nrunner: docker\n", "line 7: runner stands on line 6 already"),
+        (IDENTITY + "workers: 0\n", "line 6: workers"),
+        (IDENTITY + "a: [\n", "line 7"),
         ("name: One\n", "server: this setting is missing"),
         ("- a\n- b\n", "line 1: expected"),
         ("", "line 1: expected"),
-        (IDENTITY + "run: !!python/name:os.system\n", "line 5"),
+        (IDENTITY + "runner: !!python/name:os.system\n", "line 6"),
     ],
 )
 def test_a_mistake_is_named_by_line(text, said):
@@ -67,8 +70,8 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
 def test_setting_one_line_keeps_the_others(path):
     path.write_text(path.read_text() + "# our own note\n")
     before = path.read_text()
-    assert set_setting(path, "run", "allow").run is Answer.ALLOW
-    assert path.read_text() == before.replace("run: ask", "run: allow")
+    assert set_setting(path, "runner", "docker").runner == "docker"
+    assert path.read_text() == before.replace("runner: auto", "runner: docker")
 
 
 def test_a_setting_that_is_not_in_the_file_is_added(tmp_path):
@@ -82,11 +85,11 @@ def test_a_setting_that_is_not_in_the_file_is_added(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("speed", "3", "cannot be set; settings: run"),
+        ("speed", "3", "cannot be set; settings: runner"),
         ("site_id", "4", "cannot be set"),
         ("workers", "many", "workers cannot be 'many'"),
         ("workers", "[", "not YAML"),
-        ("run", "{a: 1}", "run cannot be"),
+        ("runner", "{a: 1}", "runner cannot be"),
     ],
 )
 def test_a_change_that_is_refused_changes_nothing(path, key, value, said):

@@ -179,9 +179,7 @@ def retry(
     show_done(f"job {job} is {state}.", {"job_id": job, "state": state})
 
 
-@command.command(
-    name="set", example="medperf site set release=allow\nmedperf site set workers=4 runner=podman"
-)
+@command.command(name="set", example="medperf site set workers=4 runner=podman")
 @click.argument("settings", nargs=-1, required=True, metavar="SETTING=VALUE...")
 @folder_option
 def set_settings(settings: tuple[str, ...], folder: str | None) -> None:
@@ -243,8 +241,13 @@ def _decide(
         # What was shown binds the decision: anything else by now is refused.
         state = decide(job, Person.here(*who), reason=reason, digest=digest or item.digest)
     record = {"job_id": job, "question": item.question, "digest": item.digest, "state": state}
-    show_done(f"job {job}: {item.question} {action}d, it is {state}.", record)
-    if action == "approve":
+    if state.startswith("waiting"):
+        sentence = f"job {job}: what you said is kept; the policy wants others to decide, too."
+        show_done(sentence, record)
+        return
+    outcome = "rejected" if state == "rejected" else "approved"
+    show_done(f"job {job}: {item.question} {outcome}, it is {state}.", record)
+    if outcome == "approved":
         note("A running agent takes it from here; else 'medperf site start'.")
 
 

@@ -71,6 +71,7 @@ def status_record(site: Site) -> dict[str, Any]:
             "server": found.server,
             "folder": found.folder,
             "settings": found.settings.model_dump(mode="json"),
+            "policy": asdict(found.policy),
             "agent_runs": found.agent_runs,
             "agent": asdict(found.agent) if found.agent else None,
             "link": asdict(found.link),
@@ -85,7 +86,7 @@ def status_record(site: Site) -> dict[str, Any]:
 
 def status_lines(record: Mapping[str, Any]) -> Iterator[str]:
     """The head of the status, for people."""
-    settings, link = record["settings"], record["link"]
+    policy, link = record["policy"], record["link"]
     yield f"site    {record['name']} ({record['site_id']}) at {record['server']}"
     agent = record["agent"]
     if record["agent_runs"]:
@@ -97,7 +98,10 @@ def status_lines(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"server  away since {when(link['away_since'])}: {link['problem']}"
     else:
         yield f"server  heard {when(link['heard_at'])}" if link["heard_at"] else "server  not heard"
-    yield f"policy  run: {settings['run']}, release: {settings['release']}"
+    if policy["problem"]:
+        yield f"policy  NOT VALID, so everything is denied: {policy['problem']}"
+    else:
+        yield f"policy  version {policy['version']}: {', '.join(policy['rules'])}"
     yield f"disk    {record['free_bytes'] / GIB:.1f} GiB free"
     yield ""
 

@@ -376,10 +376,10 @@ class UndeclaredValueError(WithheldError):
 
 
 class PolicyDeniedError(WithheldError):
-    """The site's settings do not allow this."""
+    """The site's policy does not allow this."""
 
     code = "policy-denied"
-    hint = "A person of the site can change the settings with 'medperf site set'."
+    hint = "'medperf policy explain JOB' at the site says which rule decided, and on which facts."
 
 
 def walk(root: type[MedPerfError] = MedPerfError) -> Iterator[type[MedPerfError]]:

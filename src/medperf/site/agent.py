@@ -182,7 +182,7 @@ class Agent:
             self._parts.resources.adjust(Capacity.of(settings))
             agenda = self._parts.jobs.agenda(self._parts.clock())
             if agenda.queued:
-                self._parts.queue.decide(settings)
+                self._parts.queue.decide()
                 agenda = self._parts.jobs.agenda(self._parts.clock())
             self._stop_ended_jobs()
             talks = self._start_talking(talker, agenda)
@@ -268,6 +268,7 @@ class Agent:
             failure, self._talking = self._talking.exception(), None
             if failure is not None:
                 raise failure
+            return True  # what was found out may have something decided
         now = self._parts.clock()
         if self._talk.next_at is not None and now < self._talk.next_at and self._work is None:
             return False
@@ -280,6 +281,7 @@ class Agent:
     def _has_something_to_say(self, agenda: Agenda, now: datetime) -> bool:
         return (
             self._work is not None
+            or (agenda.queued > 0 and bool(self._parts.queue.unknown(now)))
             or (agenda.ready > 0 and self._room(agenda) > 0)
             or agenda.owed > 0
             or bool(self._unannounced(now))
@@ -288,6 +290,7 @@ class Agent:
     def _say(self) -> None:
         try:
             self._take_in_work()
+            self._parts.queue.look_up()
             agenda = self._parts.jobs.agenda(self._parts.clock())
             self._parts.queue.request_grants(self._room(agenda))
             for job in self._parts.jobs.owing_failures():
@@ -312,8 +315,9 @@ class Agent:
         since = self._parts.link.away_since
         when = f" since {format_time(since)[:19]}Z" if since else ""
         reason = f"the server, away{when}: {error.detail}"
-        ready = self._parts.jobs.in_states("ready")
-        self._parts.jobs.explain({job.number: reason for job in ready})
+        waiting = self._parts.jobs.in_states("ready")
+        waiting += self._parts.queue.unknown(self._parts.clock())
+        self._parts.jobs.explain({job.number: reason for job in waiting})
 
     def _take_in_work(self) -> None:
         heard, self._work = self._work, None

@@ -7,7 +7,7 @@ The command line, pages and the agent all start here::
         site.review.inbox()                # what waits for a person
         site.review.approve(3, Person.here("output checker"), digest=shown)
         site.agent().run(stop)             # until `stop` is set
-        site.set("release", "allow")
+        site.policy.put_in_force(text)
 
 `enrollment.enroll` makes the folder.
 """
@@ -36,7 +36,9 @@ from medperf.site.folder import SiteFolder
 from medperf.site.gate import Gate
 from medperf.site.grants import GrantVerifier
 from medperf.site.link import Link
+from medperf.site.permission import Isolation, Permission
 from medperf.site.plans import Planner
+from medperf.site.policy_in_force import SitePolicy
 from medperf.site.queue import Queue
 from medperf.site.records import Records
 from medperf.site.resources import Capacity, Resources
@@ -44,7 +46,17 @@ from medperf.site.review import Review
 from medperf.site.settings import Settings, SettingsFile, set_setting
 from medperf.site.status import SiteStatus, site_status
 from medperf.site.steps import Steps
-from medperf.site.store import datasets, jobs, leases, ledger, outputs
+from medperf.site.store import (
+    datasets,
+    jobs,
+    leases,
+    ledger,
+    outputs,
+    policies,
+    rulings,
+    uses,
+    votes,
+)
 from medperf.site.store.connection import Store
 from medperf.site.store.datasets import Datasets
 from medperf.site.store.jobs import Jobs
@@ -59,6 +71,10 @@ COMPONENTS = (
     link.TABLES,
     records.TABLES,
     datasets.TABLES,
+    policies.TABLES,
+    uses.TABLES,
+    rulings.TABLES,
+    votes.TABLES,
 )
 """Every table of a site's store."""
 
@@ -85,6 +101,8 @@ class Site:
     planner: Planner
     evaluation: Evaluation
     gate: Gate
+    policy: SitePolicy
+    permission: Permission
     review: Review
     link: Link
     log_watch: LogWatch
@@ -122,6 +140,7 @@ class Site:
             self.link,
             self.records,
             self.datasets,
+            self.policy,
         )
 
     def agent(self) -> Agent:
@@ -132,18 +151,21 @@ class Site:
             self.jobs,
             self.planner,
             self._verifier,
+            self.permission,
             clock=self.clock,
             rng=self._rng,
             log=self.log,
         )
         resources = Resources(Capacity.of(self.settings))
         execution = Execution(
+            self.store,
             self.jobs,
             self.outputs,
             self.planner,
             queue,
             self.evaluation,
             self.gate,
+            self.permission,
             resources,
             settings=self._settings.current,
             clock=self.clock,
@@ -217,6 +239,7 @@ def open_site(
     runners = runners or standard_runners(
         place.work / "runners", clock=clock, allow_bare=settings.allow_bare
     )
+    runner_name = None if settings.runner == "auto" else settings.runner
     store = Store(place.store, COMPONENTS)
     client = client or ServerClient(settings.server, SiteCredential(signer, clock))
     outputs_ = Outputs(store, clock)
@@ -234,7 +257,7 @@ def open_site(
         runners,
         assets,
         place.work / "steps",
-        runner_name=None if settings.runner == "auto" else settings.runner,
+        runner_name=runner_name,
         reserve_bytes=settings.disk_reserve_bytes,
     )
     fingerprints = FingerprintCache(place.root / "fingerprints.db", clock)
@@ -249,6 +272,14 @@ def open_site(
         site_id=settings.site_id,
         clock=clock,
         log_watch=log_watch,
+    )
+    policy = SitePolicy(place.policy, store, signer, site_id=settings.site_id, clock=clock)
+    permission = Permission(
+        store,
+        policy,
+        Isolation(runners, runner_name),
+        organization_id=settings.organization_id,
+        clock=clock,
     )
     return Site(
         folder=place,
@@ -269,7 +300,9 @@ def open_site(
         planner=planner,
         evaluation=Evaluation(place, outputs_, steps, fingerprints),
         gate=gate,
-        review=Review(store, jobs_, planner, gate, client, clock),
+        policy=policy,
+        permission=permission,
+        review=Review(store, jobs_, planner, gate, permission, client, clock),
         link=Link(store, clock),
         log_watch=log_watch,
         _settings=settings_file,

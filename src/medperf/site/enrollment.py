@@ -22,7 +22,10 @@ from medperf.domain.errors import (
 from medperf.domain.people import Enrollment, ServerInfo, Site
 from medperf.provenance.keys import PrivateKey, PublicKey
 from medperf.site.folder import SiteFolder
+from medperf.site.policy_in_force import SitePolicy
 from medperf.site.settings import Settings, read_settings, write_settings
+from medperf.site.store import policies
+from medperf.site.store.connection import Store
 
 Connect = Callable[[str, SiteCredential | None], ServerClient]
 
@@ -72,7 +75,10 @@ def enroll(
         server=address,
         server_public_key=info.public_key,
         site_id=enrolled.id,
+        organization_id=enrolled.organization_id,
     )
+    with Store(place.store, (policies.TABLES,)) as store:
+        SitePolicy(place.policy, store, signer, site_id=enrolled.id, clock=clock).begin()
     write_settings(place.settings, settings)
     return settings
 

@@ -14,14 +14,18 @@ from typing import Any
 from medperf.domain import errors
 from medperf.domain.clock import Clock
 from medperf.domain.identifiers import format_time
+from medperf.policy.actions import Action, Answer
 from medperf.policy.disclosure import Finding
+from medperf.policy.facts import DocumentFacts
 from medperf.site.backoff import backoff
 from medperf.site.evaluation import Evaluation
-from medperf.site.gate import Gate
+from medperf.site.gate import Examined, Gate
+from medperf.site.permission import Permission, approvals_of, why
 from medperf.site.plans import ExecutionPlan, Planner
 from medperf.site.queue import Queue
 from medperf.site.resources import Resources, Share, limits_of
-from medperf.site.settings import Answer, Settings
+from medperf.site.settings import Settings
+from medperf.site.store.connection import Store
 from medperf.site.store.jobs import Failure, Job, Jobs
 from medperf.site.store.outputs import Outputs, Predictions
 
@@ -71,12 +75,14 @@ class Execution:
 
     def __init__(
         self,
+        store: Store,
         jobs: Jobs,
         outputs: Outputs,
         planner: Planner,
         queue: Queue,
         evaluation: Evaluation,
         gate: Gate,
+        permission: Permission,
         resources: Resources,
         *,
         settings: Callable[[], Settings],
@@ -85,12 +91,14 @@ class Execution:
         log: Any,
         at: Moment,
     ) -> None:
+        self._store = store
         self._jobs = jobs
         self._outputs = outputs
         self._planner = planner
         self._queue = queue
         self._evaluation = evaluation
         self._gate = gate
+        self._permission = permission
         self._resources = resources
         self._settings = settings
         self._clock = clock
@@ -118,7 +126,7 @@ class Execution:
         while not held.cancel.is_set():
             if job.state == "granted":
                 self._require_grant(job)
-                job = self._jobs.transition(job.number, "infer")
+                job = self._start(job, plan)
             elif job.state == "inferring":
                 predictions = self._infer(job, plan, held)
                 job = self._jobs.transition(job.number, "evaluate")
@@ -134,6 +142,12 @@ class Execution:
                 return
             self._at(job.state)
         raise errors.CancelledError("the job was stopped")
+
+    def _start(self, job: Job, plan: ExecutionPlan) -> Job:
+        approvals = approvals_of(job.run_decision, job.run_decision)
+        facts = self._permission.facts(plan, approvals=approvals)
+        self._permission.demand(job.number, Action.RUN, facts)
+        return self._jobs.transition(job.number, "infer")
 
     def _infer(self, job: Job, plan: ExecutionPlan, held: Held) -> Predictions:
         settings = self._settings()
@@ -159,20 +173,30 @@ class Execution:
         if examined.error is not None:
             self._outputs.forget(job.number, "evaluate")
             return self._withhold(job, examined.error, examined.findings)
-        settings = self._settings()
-        if settings.release is Answer.DENY:
-            message = "this site's settings let no result leave"
-            finding = Finding(errors.PolicyDeniedError.code, "release", message)
-            return self._withhold(job, errors.PolicyDeniedError(message), (finding,))
-        if settings.release is Answer.ASK:
-            waiting_for = "a person to release the result"
+        if examined.document is None:
+            raise AssertionError("the gate answers with a document or with findings")
+        return self._ask_to_release(job, plan, examined, examined.document)
+
+    def _ask_to_release(
+        self, job: Job, plan: ExecutionPlan, examined: Examined, document: bytes
+    ) -> Job:
+        about = DocumentFacts(size_bytes=len(document), n_suppressed=examined.suppressed)
+        facts = self._permission.facts(plan, document=about)
+        with self._store.transaction(durable=True):
+            decision = self._permission.decide(job.number, Action.RELEASE, facts)
+            if decision.answer is Answer.DENY:
+                error = errors.PolicyDeniedError(why(decision))
+                finding = Finding(error.code, "release", error.detail)
+                return self._withhold(job, error, (finding,))
+            if decision.answer is Answer.ASK:
+                waiting_for = "a person to release the result"
+                return self._jobs.transition(
+                    job.number, "ask", document=document, waiting_for=waiting_for
+                )
+            by = self._permission.by_policy(Action.RELEASE)
             return self._jobs.transition(
-                job.number, "ask", document=examined.document, waiting_for=waiting_for
+                job.number, "allow", document=document, release_decision=by
             )
-        decision = self._queue.by_settings("release")
-        return self._jobs.transition(
-            job.number, "allow", document=examined.document, release_decision=decision
-        )
 
     def _withhold(
         self, job: Job, error: errors.WithheldError, findings: tuple[Finding, ...]
@@ -187,6 +211,10 @@ class Execution:
         )
 
     def _release(self, job: Job, plan: ExecutionPlan) -> Job:
+        if not self._gate.has_left(job):
+            approvals = approvals_of(job.release_decision, job.run_decision)
+            facts = self._permission.kept_facts(job.number, Action.RELEASE, approvals)
+            self._permission.demand(job.number, Action.RELEASE, facts)
         if job.grant_expires_at is not None and job.grant_expires_at <= self._clock():
             # Perhaps it was sent before the grant ran out, and only the answer was lost.
             known = self._gate.find_reported(job)

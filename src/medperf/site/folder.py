@@ -19,6 +19,11 @@ class SiteFolder:
         return self.root / "site.yaml"
 
     @property
+    def policy(self) -> Path:
+        """The rules about this site's data; 'medperf policy set' puts them in force."""
+        return self.root / "policy.cedar"
+
+    @property
     def key(self) -> Path:
         """The private key, readable by its owner alone."""
         return self.root / "site-key.pem"

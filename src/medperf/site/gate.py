@@ -4,7 +4,7 @@ Four things leave, and nothing else does: results, failures of executions, regis
 datasets, and requests for associations (with the outcome of a compatibility test). For each
 
 1. the exact document that would leave is built here, from checked parts (`policy.disclosure`);
-2. a person, or the site's settings, let it go: who, when, and which bytes;
+2. people, or the site's policy, let it go: who, when, and which bytes;
 3. the ledger gets a line with these bytes, on disk, before anything is sent;
 4. the bytes are sent, again and again if need be, until the server has answered once.
 
@@ -174,6 +174,10 @@ class Gate:
             )
         return found
 
+    def has_left(self, job: Job) -> bool:
+        """Whether the job's result is in the ledger, so that it may have been sent."""
+        return self._ledger.find(RESULT, f"execution:{job.execution_id}") is not None
+
     # --- failures ---
 
     def report_failure(self, job: Job) -> None:
@@ -272,7 +276,11 @@ class Gate:
         predicate = self._predicate(job, plan, _grant(job))
         envelope = sign(make_statement(predicate.subjects(), predicate), self._signer)
         return self._ledger.write(
-            RESULT, subject, envelope.to_bytes(), released_by=decision.name, role=decision.role
+            RESULT,
+            subject,
+            envelope.to_bytes(),
+            released_by=", ".join(one.name for one in (*decision.others, decision)),
+            role=decision.role,
         )
 
     def _predicate(
@@ -307,7 +315,12 @@ class Gate:
             },
             steps=tuple(_times(step) for step in steps if _is_after(step, begin)),
             policy_decisions=tuple({"action": d.action, "answer": d.answer} for d in decisions),
-            approvals=tuple(_approval(d) for d in decisions if d.answer == "approved"),
+            approvals=tuple(
+                _approval(one)
+                for decision in decisions
+                if decision.answer == "approved"
+                for one in (*decision.others, decision)
+            ),
             output_digests={"predictions": _commitment(predictions)} if predictions else {},
             **extra,
         )

@@ -71,6 +71,7 @@ class ExecutionPlan:
     evaluator: Container
     dataset: LocalDataset
     inputs: ExecutionInputs
+    preparator: Container
 
     @property
     def predictions_key(self) -> str:
@@ -100,6 +101,10 @@ class Planner:
             self._known[pair] = self._find(*pair)
         return self._known[pair]
 
+    def known(self, benchmark_id: int, model_id: int, dataset_id: int) -> ExecutionPlan | None:
+        """What `plan` found before; asks nobody."""
+        return self._known.get((benchmark_id, model_id, dataset_id))
+
     def _find(self, benchmark_id: int, model_id: int, dataset_id: int) -> ExecutionPlan:
         benchmark = self._records.benchmark(benchmark_id)
         container = self._records.model_container(model_id)
@@ -113,6 +118,7 @@ class Planner:
             model_container=container,
             evaluator=evaluator,
             dataset=dataset,
+            preparator=self._records.container(benchmark.preparator_id),
             inputs=execution_inputs(
                 benchmark,
                 dataset_id=dataset_id,

@@ -1,11 +1,11 @@
-"""From offers to work: ask the site's settings, request grants in batches, say what waits for what.
+"""From offers to work: ask the site's policy, request grants in batches, say what waits for what.
 
 One `Queue` belongs to an agent; its methods are steps of the agent's loop and each may be killed
 anywhere: what it decided is in the store before it is acted on.
 """
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,16 +14,19 @@ from medperf.client.api import ServerClient
 from medperf.domain import errors
 from medperf.domain.clock import Clock
 from medperf.domain.executions import GrantAnswer, Pair, Work
+from medperf.policy.actions import Action, Answer
+from medperf.policy.decision import Decision
 from medperf.provenance.envelope import Envelope
 from medperf.site.backoff import backoff
 from medperf.site.grants import GrantVerifier
+from medperf.site.permission import Permission, why
 from medperf.site.plans import ExecutionPlan, Planner
-from medperf.site.settings import Answer, Settings
 from medperf.site.store.connection import Store
-from medperf.site.store.jobs import Decision, Failure, Job, Jobs
+from medperf.site.store.jobs import Failure, Job, Jobs
 
 BATCH = 100
-SETTINGS_NAME, SETTINGS_ROLE = "settings", "site settings"
+AGAIN_S = 10.0
+"""After how long a denied job is asked about again while the policy is the same."""
 
 Granted = dict[str, Any]
 """The columns of a job that a grant fills."""
@@ -39,6 +42,7 @@ class Queue:
         jobs: Jobs,
         planner: Planner,
         verifier: GrantVerifier,
+        permission: Permission,
         *,
         clock: Clock,
         rng: random.Random,
@@ -49,32 +53,70 @@ class Queue:
         self._jobs = jobs
         self._planner = planner
         self._verifier = verifier
+        self._permission = permission
+        self._denied: dict[int, tuple[str, datetime]] = {}
         self._clock = clock
         self._rng = rng
         self._log = log
         self._offered: frozenset[tuple[int, int, int]] = frozenset()
 
-    def decide(self, settings: Settings) -> None:
-        """Ask the settings whether queued jobs may run."""
-        queued = self._jobs.in_states("queued")
-        if not queued:
+    def decide(self) -> None:
+        """Ask the policy whether queued jobs may run; those with records that are not here wait."""
+        now, digest = self._clock(), self._permission.policy_digest()
+        asked = []
+        for job in self._jobs.in_states("queued"):
+            plan = self._planner.known(*job.pair)
+            if plan is not None and not self._was_denied(job, digest, now):
+                asked.append((job, self._permission.facts(plan)))
+        if not asked:
             return
-        if settings.run is Answer.DENY:
-            reason = "this site's settings: run is deny"
-            self._jobs.explain({job.number: reason for job in queued})
-            return
+        reasons: dict[int, str] = {}
         with self._store.transaction():
-            for job in queued:
-                if settings.run is Answer.ALLOW:
-                    decision = self.by_settings("run")
-                    self._jobs.transition(job.number, "allow", run_decision=decision)
+            for job, facts in asked:
+                decision = self._permission.decide(job.number, Action.RUN, facts)
+                if decision.answer is Answer.DENY:
+                    self._denied[job.number] = (digest, now)
+                    reasons[job.number] = why(decision)
                 else:
-                    waiting = "a person to approve the run"
-                    self._jobs.transition(job.number, "ask", waiting_for=waiting)
+                    self._go_on(job, decision)
+            self._jobs.explain(reasons)
 
-    def by_settings(self, action: str) -> Decision:
-        """The decision that the settings make where no person is asked."""
-        return Decision(action, "allow", SETTINGS_NAME, SETTINGS_ROLE, self._clock())
+    def unknown(self, now: datetime) -> list[Job]:
+        """Queued jobs whose records have to be asked for before anybody can decide."""
+        return [
+            job
+            for job in self._jobs.in_states("queued")
+            if self._planner.known(*job.pair) is None
+            and (job.next_attempt_at is None or job.next_attempt_at <= now)
+        ]
+
+    def look_up(self) -> None:
+        """Find the records behind queued jobs.
+
+        Raises:
+            UnavailableError: the server is away.
+        """
+        for job in self.unknown(self._clock()):
+            found = self._plan(job)
+            if isinstance(found, errors.MedPerfError):
+                self._jobs.remember(
+                    job.number,
+                    attempts=job.attempts + 1,
+                    next_attempt_at=self._clock() + backoff(job.attempts + 1, self._rng),
+                    waiting_for=f"its records: {found.detail}",
+                )
+
+    def _was_denied(self, job: Job, digest: str, now: datetime) -> bool:
+        known, at = self._denied.get(job.number, ("", now))
+        return known == digest and now - at < timedelta(seconds=AGAIN_S)
+
+    def _go_on(self, job: Job, decision: Decision) -> None:
+        if decision.answer is Answer.ASK:
+            waiting = "a person to approve the run"
+            self._jobs.transition(job.number, "ask", waiting_for=waiting)
+        else:
+            by = self._permission.by_policy(Action.RUN)
+            self._jobs.transition(job.number, "allow", run_decision=by)
 
     def apply(self, work: Work, asked_at: datetime) -> list[int]:
         """Take in what the server offers now; answers the jobs whose executions it revoked.

@@ -2,21 +2,28 @@
 
 A person decides about exactly what they were shown: an item has a digest, and deciding about
 something that changed meanwhile, or was decided already, is an error.
+
+The site's policy may want several people. Each of them votes without seeing whether or how anybody
+else did: the question stays in the inbox as it was until enough people have voted, and then one
+*no* is enough to refuse.
 """
 
 import getpass
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from medperf.client.api import ServerClient
 from medperf.domain.clock import Clock
-from medperf.domain.errors import ConflictError, TransitionError
+from medperf.domain.errors import ConflictError, PolicyDeniedError, TransitionError
+from medperf.policy.actions import Action, Answer
 from medperf.provenance.canonical import digest_of
 from medperf.site.gate import Gate
+from medperf.site.permission import Permission, count_approvals, starters_of, why
 from medperf.site.plans import Planner
 from medperf.site.store.connection import Store
 from medperf.site.store.jobs import RETRIED, Decision, Failure, Job, Jobs
+from medperf.site.store.votes import Vote, Votes
 
 RUN, RELEASE = "run", "release"
 _QUESTIONS = {"waiting_to_run": RUN, "waiting_to_release": RELEASE}
@@ -72,6 +79,7 @@ class Review:
         jobs: Jobs,
         planner: Planner,
         gate: Gate,
+        permission: Permission,
         client: ServerClient,
         clock: Clock,
     ) -> None:
@@ -79,6 +87,8 @@ class Review:
         self._jobs = jobs
         self._planner = planner
         self._gate = gate
+        self._permission = permission
+        self._votes = Votes(store)
         self._client = client
         self._clock = clock
 
@@ -104,7 +114,7 @@ class Review:
     def approve(
         self, number: int, person: Person, *, reason: str = "", digest: str | None = None
     ) -> str:
-        """Say yes; answers the job's new state.
+        """Say yes; answers the job's state, which is as before while others must decide, too.
 
         Args:
             number: the job's.
@@ -113,14 +123,16 @@ class Review:
             digest: the digest of the item that the person was shown.
 
         Raises:
-            ConflictError: the item is not waiting, or is another one than was shown.
+            ConflictError: the item is not waiting, is another one than was shown, or this person
+                has decided about it.
+            PolicyDeniedError: the site's policy forbids it whoever says yes; it goes on waiting.
         """
         return self._decide(number, "approve", person, reason, digest)
 
     def reject(
         self, number: int, person: Person, *, reason: str = "", digest: str | None = None
     ) -> str:
-        """Say no; answers the job's new state. The server hears only that nothing will come.
+        """Say no; answers the job's state. The server hears only that nothing will come.
 
         Raises:
             ConflictError: as `approve`.
@@ -178,19 +190,70 @@ class Review:
                 f" now it is {shown.digest}",
                 hint="Look at it again with 'medperf site inbox' and decide then.",
             )
-        answer = "approved" if action == "approve" else "rejected"
-        decision = Decision(shown.question, answer, person.name, person.role, self._clock(), reason)
-        remembered: dict[str, Any] = {f"{shown.question}_decision": decision}
-        if (shown.question, action) == (RELEASE, "reject"):
-            remembered["failure"] = Failure("withheld", RELEASE, f"rejected by {person.name}", {})
-            remembered["failure_owed"] = 1
+        vote = Vote(person.name, person.role, action == "approve", reason, self._clock())
         with self._store.transaction(durable=True):
             # Both tables of acts have 'approve' twice: make sure it is still the same question.
-            if _QUESTIONS.get(self._jobs.get(number).state) != shown.question:
+            job = self._jobs.get(number)
+            if _QUESTIONS.get(job.state) != shown.question:
                 raise ConflictError(f"somebody decided about job {number} in the meantime")
-            return self._jobs.transition(
-                number, action, actor=_actor(person), reason=reason, **remembered
-            ).state
+            earlier = self._votes.of(number, shown.digest)
+            own = next((one for one in earlier if one.person == vote.person), None)
+            if own is None:
+                self._votes.give(number, shown.digest, vote)
+                return self._conclude(job, Action(shown.question), [*earlier, vote]).state
+            after = self._conclude(job, Action(shown.question), earlier)
+            if after.state == job.state:
+                raise ConflictError(
+                    f"{person.name} has decided about job {number} already",
+                    hint="The site's policy wants somebody else to decide, too.",
+                )
+            return after.state
+
+    def _conclude(self, job: Job, action: Action, votes: list[Vote]) -> Job:
+        """Act on the votes, if the policy wants no more of them than there are."""
+        voters = {vote.person for vote in votes}
+        starters = voters if action is Action.RUN else starters_of(job)
+        # Asked as if everybody had said yes: when to stop asking must not depend on what was said.
+        approvals = count_approvals(voters, starters)
+        facts = self._permission.kept_facts(job.number, action, approvals)
+        is_yes = all(vote.is_yes for vote in votes)
+        ask = self._permission.decide if is_yes else self._permission.forecast
+        decision = ask(job.number, action, facts)
+        if decision.answer is Answer.ASK:
+            return job
+        if is_yes and decision.answer is Answer.DENY:
+            raise PolicyDeniedError(why(decision))
+        return self._act(job, action, votes)
+
+    def _act(self, job: Job, action: Action, votes: list[Vote]) -> Job:
+        noes = [vote for vote in votes if not vote.is_yes]
+        remembered: dict[str, Any] = {f"{action}_decision": _decision(action, noes or votes)}
+        if noes and action is Action.RELEASE:
+            names = ", ".join(vote.name for vote in noes)
+            remembered["failure"] = Failure("withheld", RELEASE, f"rejected by {names}", {})
+            remembered["failure_owed"] = 1
+        return self._jobs.transition(
+            job.number,
+            "reject" if noes else "approve",
+            actor=", ".join(f"{vote.name} ({vote.role})" for vote in noes or votes),
+            reason="; ".join(vote.reason for vote in noes or votes if vote.reason),
+            **remembered,
+        )
+
+
+def _decision(action: Action, votes: list[Vote]) -> Decision:
+    *others, last = [
+        Decision(
+            action.value,
+            "approved" if vote.is_yes else "rejected",
+            vote.name,
+            vote.role,
+            vote.at,
+            vote.reason,
+        )
+        for vote in votes
+    ]
+    return replace(last, others=tuple(others))
 
 
 def _actor(person: Person) -> str:

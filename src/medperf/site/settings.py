@@ -1,4 +1,4 @@
-"""``site.yaml``: who the site is, what it allows, and how much of the machine it may use.
+"""``site.yaml``: who the site is and how much of the machine it may use; rules are policies.
 
 The file is flat, one setting a line, so that a person can edit it and a program can change one
 line without touching the others. What the server says can never change it.
@@ -6,7 +6,6 @@ line without touching the others. What the server says can never change it.
 
 import os
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,14 +17,6 @@ from medperf.domain.identifiers import Id, Name
 from medperf.runners.base import GIB, MIB
 
 
-class Answer(StrEnum):
-    """What the site says to a model that wants to run, or to a result that wants to leave."""
-
-    ASK = "ask"
-    ALLOW = "allow"
-    DENY = "deny"
-
-
 class Settings(BaseModel):
     """The content of ``site.yaml``; sizes in bytes, times in seconds."""
 
@@ -35,9 +26,7 @@ class Settings(BaseModel):
     server: str = Field(pattern=r"^https?://\S+$")
     server_public_key: str
     site_id: Id
-
-    run: Answer = Answer.ASK
-    release: Answer = Answer.ASK
+    organization_id: Id
 
     runner: Literal["auto", "docker", "podman", "apptainer", "sandbox"] = "auto"
     allow_bare: bool = False
@@ -57,13 +46,11 @@ class Settings(BaseModel):
     disk_reserve_bytes: int = Field(default=GIB, ge=0)
 
 
-IDENTITY = ("name", "server", "server_public_key", "site_id")
+IDENTITY = ("name", "server", "server_public_key", "site_id", "organization_id")
 """Settings that enrollment fixed; ``set`` refuses them."""
 
 _COMMENTS = {
-    "name": "Who this site is. Enrollment wrote these four; do not change them.",
-    "run": "ask | allow | deny: may an associated model run here without asking a person?",
-    "release": "ask | allow | deny: may a result leave without asking a person?",
+    "name": "Who this site is. Enrollment wrote these five; do not change them.",
     "runner": "auto | docker | podman | apptainer | sandbox",
     "allow_local": "May registered files be paths on this machine? For practice only.",
     "workers": "How many steps run at once, and what they may use together.",
@@ -135,7 +122,7 @@ def write_settings(path: Path, settings: Settings) -> None:
         if key in _COMMENTS:
             lines += ["", f"# {_COMMENTS[key]}"]
         lines.append(_line(key, value))
-    _replace(path, "\n".join(lines).lstrip() + "\n")
+    replace_file(path, "\n".join(lines).lstrip() + "\n")
 
 
 def set_setting(path: Path, key: str, value: str) -> Settings:
@@ -163,7 +150,7 @@ def set_setting(path: Path, key: str, value: str) -> Settings:
     except (MalformedFileError, yaml.YAMLError) as error:
         detail = error.detail if isinstance(error, MalformedFileError) else "this is not YAML"
         raise InvalidRequestError(f"{key} cannot be {value!r}: {detail}") from None
-    _replace(path, changed)
+    replace_file(path, changed)
     return settings
 
 
@@ -223,7 +210,8 @@ def _with_line(text: str, key: str, line: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

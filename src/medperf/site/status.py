@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medperf.site.folder import SiteFolder
 from medperf.site.link import Link, LinkState
+from medperf.site.policy_in_force import SitePolicy
 from medperf.site.records import Records
 from medperf.site.settings import Settings
 from medperf.site.store.connection import Store
@@ -35,6 +36,16 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyStatus:
+    """The policy in force; while ``problem`` says something, everything is denied."""
+
+    version: int | None
+    digest: str
+    rules: tuple[str, ...]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class SiteStatus:
     """A site, its agent, its server, its jobs."""
 
@@ -43,6 +54,7 @@ class SiteStatus:
     server: str
     folder: Path
     settings: Settings
+    policy: PolicyStatus
     agent_runs: bool
     agent: Holder | None
     """Who is the agent, or was it last."""
@@ -65,6 +77,7 @@ def site_status(
     link: Link,
     records: Records,
     datasets: Datasets,
+    policy: SitePolicy,
 ) -> SiteStatus:
     """Gather it; asks nothing of the server."""
     runs = is_held(folder.lock)
@@ -75,6 +88,7 @@ def site_status(
         server=settings.server,
         folder=folder.root,
         settings=settings,
+        policy=_policy_status(policy),
         agent_runs=runs,
         agent=holder_of(store),
         link=link.state(),
@@ -82,6 +96,12 @@ def site_status(
         counts=jobs.counts(),
         free_bytes=shutil.disk_usage(folder.root).free,
     )
+
+
+def _policy_status(policy: SitePolicy) -> PolicyStatus:
+    current = policy.current()
+    rules = tuple(rule.id for rule in current.policy.rules)
+    return PolicyStatus(current.version, current.policy.digest, rules, current.problem)
 
 
 def _job_status(job: Job, records: Records, names: Mapping[int, str], *, runs: bool) -> JobStatus:

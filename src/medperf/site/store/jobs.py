@@ -84,7 +84,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How the site answered a question: by its settings (``allow``) or by a person."""
+    """How the site answered a question: by its policy (``allow``) or by people.
+
+    Where the policy wanted several people, ``others`` holds those who said yes before.
+    """
 
     action: str  # run, release
     answer: str  # allow, approved, rejected
@@ -92,6 +95,7 @@ class Decision:
     role: str
     at: datetime
     reason: str = ""
+    others: tuple["Decision", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,16 +382,7 @@ def _stored(value: Any) -> Any:
     if isinstance(value, Failure):
         return json.dumps([value.code, value.step, value.detail, value.resources])
     if isinstance(value, Decision):
-        return json.dumps(
-            [
-                value.action,
-                value.answer,
-                value.name,
-                value.role,
-                format_time(value.at),
-                value.reason,
-            ]
-        )
+        return json.dumps(_decision_parts(value))
     if isinstance(value, list | tuple):
         return json.dumps([[f.code, f.path, f.message] for f in value])
     return value
@@ -398,10 +393,19 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _decision(text: str | None) -> Decision | None:
-    if text is None:
-        return None
-    action, answer, name, role, at, reason = json.loads(text)
-    return Decision(action, answer, name, role, parse_time(at), reason)
+    return _decision_of(json.loads(text)) if text else None
+
+
+def _decision_parts(decision: Decision) -> list[Any]:
+    said = [decision.action, decision.answer, decision.name, decision.role]
+    others = [_decision_parts(other) for other in decision.others]
+    return [*said, format_time(decision.at), decision.reason, others]
+
+
+def _decision_of(parts: list[Any]) -> Decision:
+    action, answer, name, role, at, reason, *more = parts
+    others = tuple(_decision_of(other) for other in (more[0] if more else ()))
+    return Decision(action, answer, name, role, parse_time(at), reason, others)
 
 
 def _job(row: Row) -> Job:
