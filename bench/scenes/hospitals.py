@@ -31,15 +31,15 @@ from medperf.site.fingerprint import fingerprint
 from medperf.site.settings import set_setting
 
 N_CASES = 10
-SETTINGS = {"run": "allow", "release": "allow", "disk_reserve_bytes": "0"}
+EVERYTHING = '@id("everything") permit (principal, action, resource);'
 
 
 def hospital(cast: Cast, folder: Path, name: str, *, runners: RunnerSet | None = None) -> Dataset:
     """Enroll a site in ``folder`` and register a prepared dataset; nothing waits for a person."""
     enroll(folder, server=cast.url, invitation=cast.site_token(name), name=name)
-    for key, value in SETTINGS.items():
-        set_setting(folder / "site.yaml", key, value)
+    set_setting(folder / "site.yaml", "disk_reserve_bytes", "0")
     with opened(folder, runners or RunnerSet([FakeRunner()])) as site:
+        site.policy.put_in_force(EVERYTHING)
         return _registered(cast, site, name)
 
 

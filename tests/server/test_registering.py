@@ -400,3 +400,4 @@ def test_a_benchmarks_settings_may_approve_associations(
     asked = federation.ask(federation.vera, benchmark, federation.net)
     assert asked.state == state
     assert asked.decided_by == ("server" if state == "approved" else None)
+    assert ("policy approves this (ask, accept-" in asked.reason) is (state == "approved")

@@ -2,7 +2,6 @@
 
 from medperf.domain import lifecycle
 from medperf.domain.associations import AssociationForm, AssociationKind
-from medperf.domain.benchmarks import AutoApproval
 from medperf.domain.errors import (
     DuplicateError,
     ForbiddenError,
@@ -11,9 +10,12 @@ from medperf.domain.errors import (
     OwnApprovalError,
 )
 from medperf.domain.lifecycle import Side
+from medperf.policy.actions import Answer
+from medperf.policy.decision import Decision
 from medperf.policy.disclosure import check_values
 from medperf.server.acts import find_act, perform
 from medperf.server.ai_models.queries import MODELS
+from medperf.server.associations import welcome
 from medperf.server.associations.queries import ASSOCIATIONS, sides_of, subject_digests
 from medperf.server.benchmarks.queries import BENCHMARKS
 from medperf.server.benchmarks.service import refresh_completeness
@@ -76,8 +78,10 @@ def request(call: Call, form: AssociationForm) -> Wire:
         created_at=call.now,
     )
     registered(call, "association", number)
-    if asking == _SUBJECT and _is_welcome(form.kind, benchmark, subject):
-        _approve_by_settings(call, number)
+    if asking == _SUBJECT:
+        decision = welcome.decide(call.connection, form, benchmark, subject, call.now)
+        if decision.answer is Answer.GO_AHEAD:
+            _approve_by_policy(call, number, decision)
     return get(call, number)
 
 
@@ -161,16 +165,10 @@ def _require_new(call: Call, form: AssociationForm) -> None:
         raise DuplicateError(f"association {known['id']} is {known['state']} already")
 
 
-def _is_welcome(kind: AssociationKind, benchmark: Wire, subject: Wire) -> bool:
-    rule = AutoApproval.model_validate(benchmark[f"{kind.value}_auto_approval"])
-    listed = subject["organization_id"] in rule.organization_ids
-    return rule.mode == "always" or (rule.mode == "allow_list" and listed)
-
-
-def _approve_by_settings(call: Call, number: int) -> None:
+def _approve_by_policy(call: Call, number: int, decision: Decision) -> None:
     thing = sides_of(call.connection, number)
     found = find_act(lifecycle.ASSOCIATION, thing["state"], "approve", {Side.COUNTERPART})
-    reason = "the benchmark's settings approve this"
+    reason = f"the benchmark's policy approves this ({', '.join(decision.policy_ids)})"
     perform(
         call,
         lifecycle.ASSOCIATION,
