@@ -131,8 +131,8 @@ def test_a_running_agent_takes_up_decisions_and_policies_of_others(site, federat
 
     with site.running() as running:
         wait_until(lambda: running.jobs.counts() == {"waiting_to_run": 1})
+        site.let(EVERYTHING)  # before it can come to the release
         decide(site)
-        site.let(EVERYTHING)
         wait_until(lambda: running.jobs.counts() == {"reported": 1})
 
 
