@@ -1,4 +1,4 @@
-"""How the documentation is built: Markdown in, strictly checked HTML out, no asset from elsewhere."""
+"""How the documentation is built: Markdown in, strictly checked HTML out, no foreign asset."""
 
 project = "MedPerf"
 extensions = ["myst_parser"]

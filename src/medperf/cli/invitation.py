@@ -65,7 +65,7 @@ listing.add_ls(command, DESCRIBED, "medperf invitation ls --state open")
 @command.command(
     example="""
     medperf invitation issue --kind site --organization "Hospital A" --name "site A"
-    medperf invitation issue --kind user --organization 2 --name "data scientist" --email it@example.org
+    medperf invitation issue --kind user --organization 2 --name "data owner" --email it@a.org
     """
 )
 @click.option("--kind", required=True, type=click.Choice(["user", "site"]), help="Who comes in.")

@@ -101,7 +101,7 @@ def start(folder: str | None, host: str, port: int, processes: int) -> None:
 
 
 @command.command(
-    example='medperf server user --organization "University of X" --name "data owner" --email it@x.org'
+    example='medperf server user --organization "Hospital A" --name "data owner" --email it@x.org'
 )
 @_folder_option
 @click.option("--organization", required=True, help="Their organization; added if it is new.")

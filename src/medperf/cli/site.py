@@ -124,7 +124,10 @@ def inbox(job: int | None, folder: str | None) -> None:
 
 
 @command.command(
-    example='medperf site approve 3\nmedperf site approve 3 --as "output checker" --reason "checked" --yes'
+    example="""
+    medperf site approve 3
+    medperf site approve 3 --as "output checker" --reason checked --yes
+    """
 )
 @click.argument("job", type=int)
 @person_options

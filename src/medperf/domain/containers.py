@@ -206,7 +206,7 @@ def _role_faults(config: ContainerConfig, role: Role) -> Iterator[Fault]:
             yield Fault(
                 path=("tasks",),
                 message=f"a {role} needs the task {wanted}",
-                remedy=f"add it under 'tasks', or register the container in another role than {role}",
+                remedy=f"add it under 'tasks', or register it in another role than {role}",
             )
 
 

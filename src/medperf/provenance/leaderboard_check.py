@@ -1,7 +1,7 @@
 """Does a leaderboard say what its results say? Step 11 of a verification.
 
-Every site's number in a cell must stand in a result of that model, and every result must be counted.
-Pooled figures are computed from these numbers and are not computed again here.
+Every site's number in a cell must stand in a result of that model, and every result must be
+counted. Pooled figures are computed from these numbers and are not computed again here.
 """
 
 from collections import Counter
