@@ -1,7 +1,7 @@
 """A simulated federation: every model at every site, with a runner that does nothing.
 
 Everything else is real: a server of two processes, a site's store, grants, signatures, the gate and
-the agents, which share the machine's cores with the server (in threads of two processes here).
+the agents, which share the machine's cores with the server (in threads of eight processes here).
 """
 
 import sqlite3
@@ -15,8 +15,8 @@ from bench.scenes.hospitals import AgentProcesses, hospital, take_part
 from bench.scenes.processes import cpu_s_of, load_note, server_processes
 from bench.table import Row, show
 
-SIZES = ((8, 10),)
-AGENT_PROCESSES = 2
+SIZES = ((8, 10), (32, 41))
+AGENT_PROCESSES = 8
 TIMEOUT_S = 240.0
 
 

@@ -2,7 +2,8 @@
 
 Two server processes and eight connections, on SQLite and on PostgreSQL.
 MedPerf's figures were recorded on this class of machine with the same numbers of rows, processes
-and connections; a third process here makes the load, so all three share the cores.
+and connections; a third process here makes the load, so all three share the cores. How busy the
+machine is just now shows in the first row: a server that answers at once, measured in turns.
 """
 
 import tempfile
@@ -13,15 +14,17 @@ from pathlib import Path
 
 from bench.scenes.cast import Cast
 from bench.scenes.load import Measured, Request, put_load
+from bench.scenes.plain import plain_server
 from bench.scenes.population import Population, populate, result_posts
 from bench.scenes.processes import ServerProcesses, load_note, postgresql, server_processes
 from bench.table import Row, show
 from medperf.server.settings import ServerSettings
 
-SECONDS = 2.0
-ROUNDS = 3
+SECONDS = 1.0
+ROUNDS = 5
 N_POSTS = 600
 LIMIT = 32
+PLAIN = "a server that answers at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def main() -> None:
             server = stack.enter_context(server_processes(place / "server", database_url=url))
             cast = Cast(server.folder, server.url)
             population = populate(cast, ServerSettings.load(server.folder).database_url)
-            measured = _measure(server, population)
+            plain = stack.enter_context(plain_server())
+            measured = _measure(server, population, plain)
             cast.close()
         show(
             f"Server routes, {kind}, 2 processes, 8 connections, 1,000 rows of each",
@@ -62,7 +66,7 @@ def main() -> None:
         )
 
 
-def _measure(server: ServerProcesses, population: Population) -> dict[str, Measured]:
+def _measure(server: ServerProcesses, population: Population, plain: str) -> dict[str, Measured]:
     person = f"Bearer {population.cast.committee.secret}"
     paths = {
         "list datasets": [f"datasets?limit={LIMIT}"],
@@ -76,12 +80,14 @@ def _measure(server: ServerProcesses, population: Population) -> dict[str, Measu
         name: [Request("GET", f"/api/v1/{path}", person) for path in some]
         for name, some in paths.items()
     }
-    for requests in reads.values():  # statements are compiled, pages are in memory
-        put_load(server.url, requests, seconds=0.5)
+    reads = {PLAIN: [Request("GET", "/", person)], **reads}
+    urls = {name: plain if name == PLAIN else server.url for name in reads}
+    for name, requests in reads.items():  # statements are compiled, pages are in memory
+        put_load(urls[name], requests, seconds=0.5)
     found: dict[str, list[Measured]] = {name: [] for name in reads}
     for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine hits every route
         for name, requests in reads.items():
-            found[name].append(put_load(server.url, requests, seconds=SECONDS))
+            found[name].append(put_load(urls[name], requests, seconds=SECONDS))
     posts = result_posts(population, N_POSTS + 60)
     put_load(server.url, posts[:60])
     measured = {name: _middle(some) for name, some in found.items()}
