@@ -108,6 +108,11 @@ def _play(stage: Stage, console: Console, runner: str, *, serve: bool) -> None:
     chapter("The leaderboard")
     leaderboard = stage.medperf("benchmark", "leaderboard", benchmark, who=COMMITTEE)
     display.leaderboard(console, leaderboard)
+
+    chapter("Anybody can check it, offline, with nothing but the log's key")
+    bundle = stage.folder / "leaderboard.bundle"
+    stage.medperf("benchmark", "bundle", benchmark, "--out", bundle, who=COMMITTEE)
+    display.verdict(console, stage.medperf("verify", bundle, who=COMMITTEE))
     display.further(console, stage, benchmark, hospitals, serve=serve)
     if serve:
         _serve(stage, console)

@@ -148,6 +148,16 @@ def _number(cell: Mapping[str, Any] | None) -> str:
     return "-" if cell is None or cell["value"] is None else f"{cell['value']:.3f}"
 
 
+def verdict(console: Console, found: Mapping[str, Any]) -> None:
+    """What a verification found, in one line."""
+    good = sum(result["is_verified"] for result in found["results"])
+    console.print(
+        f"  {good} of {len(found['results'])} results verified: "
+        f"{len(found['checked'])} checks hold, {len(found['failed'])} fail, "
+        f"{len(found['missing'])} could not be made."
+    )
+
+
 def further(
     console: Console, stage: Stage, benchmark: int, hospitals: Sequence[str], *, serve: bool
 ) -> None:
