@@ -201,23 +201,24 @@ def _decide(
         decided_by=actor,
         decided_at=call.now,
     )
+    digest = _statement_digest(call, thing["id"])
     log_decision(
         call,
         f"result:{thing['id']}",
         decision=found.target,
         about=("result", thing["id"]),
-        digests={"statement": _statement_digest(call, thing["id"])},
+        digests={"statement": digest},
         benchmark_id=thing["benchmark_id"],
         reason=reason,
         actor=actor,
-        about_digest=_statement_digest(call, thing["id"]),
+        about_digest=digest,
     )
     if "approved" in {found.source, found.target}:
         refresh_completeness(call, thing["benchmark_id"])
 
 
 def _statement_digest(call: Call, number: int) -> str:
-    found = row(call.connection, results, results.c.id == number)
+    found = numbered(call.connection, results, number)
     return found["statement_digest"] if found else ""
 
 
