@@ -124,7 +124,8 @@ def _settled(site: Site) -> float:
     took = time.perf_counter() - began
     counts = site.jobs.counts()
     if counts.get("reported", 0) == before or set(counts) != {"reported"}:
-        raise RuntimeError(f"the jobs did not all end well: {counts}")
+        failures = [job.failure for job in site.jobs.in_states() if job.failure]
+        raise RuntimeError(f"the jobs did not all end well: {counts}, {failures}")
     return took
 
 
