@@ -379,7 +379,7 @@ class PolicyDeniedError(WithheldError):
     """The site's policy does not allow this."""
 
     code = "policy-denied"
-    hint = "'medperf policy explain JOB' at the site says which rule decided, and on which facts."
+    hint = "Run 'medperf policy explain JOB' at the site: it names the rule that decided, and why."
 
 
 def walk(root: type[MedPerfError] = MedPerfError) -> Iterator[type[MedPerfError]]:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import signal
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from operator import attrgetter
@@ -65,6 +66,7 @@ ROUTERS = (
 )
 
 _LOG = structlog.get_logger()
+_PLACES = 8
 
 
 def new_secret() -> str:
@@ -174,7 +176,11 @@ async def _http(request: Request, error: Exception) -> Response:
     return problem(InvalidRequestError(str(error.detail)), error.status_code)
 
 
-async def _unknown(_request: Request, _error: Exception) -> Response:
+async def _unknown(_request: Request, error: Exception) -> Response:
+    # Where it happened, and never the error's own words: they can quote what must not travel.
+    places = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+    where = " < ".join(f"{Path(p.filename).name}:{p.lineno}" for p in reversed(places))
+    _LOG.error("request_failed", error=f"{type(error).__name__} at {where}")
     return problem(
         MedPerfError("the server failed", hint="Tell the operator of the server; nothing was done.")
     )

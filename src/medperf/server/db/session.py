@@ -142,9 +142,9 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _close_connection(connection: Any, _record: Any) -> None:
+def _close_connection(connection: Any, record: Any) -> None:
     if connection is not None:
-        connection.close()
+        record.invalidate()
 
 
 @contextmanager
