@@ -206,6 +206,8 @@ def test_nobody_gets_an_answer_without_saying_who_they_are(http: TestClient) -> 
         for route in router.routes:
             if route.path in {"/server", "/invitations/redeem", "/sites/enroll"}:
                 continue
+            if route.path.startswith("/log/"):
+                continue  # the log is there to be followed by anybody
             path = route.path.replace("{number}", "1").replace("{key_id}", "x")
             for method in route.methods:
                 answer = http.request(method, "/api/v1" + path, json={"reason": ""})
