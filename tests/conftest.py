@@ -4,6 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test asserts a duration: a busy machine is not a defect.
+settings.register_profile("medperf", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("medperf")
 
 
 @pytest.fixture(autouse=True, scope="session")
