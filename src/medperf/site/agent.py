@@ -268,7 +268,8 @@ class Agent:
             failure, self._talking = self._talking.exception(), None
             if failure is not None:
                 raise failure
-            return True  # what was found out may have something decided
+            self._wake.set()  # what was found out may have something decided: look again at once
+            return True
         now = self._parts.clock()
         if self._talk.next_at is not None and now < self._talk.next_at and self._work is None:
             return False
