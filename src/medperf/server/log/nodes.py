@@ -83,7 +83,7 @@ class _Wanted:
         self.numbers.add(number_of(level, index))
         return _BLANK
 
-    def put(self, level: int, index: int, node: bytes) -> None:
+    def put(self, level: int, index: int, node: bytes) -> None:  # noqa: ARG002 - the store's protocol
         raise AssertionError("a proof writes nothing")
 
 
