@@ -19,7 +19,12 @@ PLAN = AnalysisPlan.model_validate(
     {
         "metrics": [
             {"name": "accuracy", "lower": 0, "upper": 1, "decimals": 3},
-            {"name": "recall", "per_class": True, "summaries": ["hits", "curve"]},
+            {
+                "name": "recall",
+                "per_class": True,
+                "evidence": "mean",
+                "summaries": ["moments", "replicates"],
+            },
             {"name": "loss", "decimals": 2},
         ],
         "primary": "accuracy",
@@ -167,14 +172,14 @@ def test_another_form_is_refused(raw):
             typed(missing=[{"name": "loss", "reason": "one_class", "why": ""}]),
             ("undeclared-key", "missing.0.why"),
         ),
-        (typed(estimate(summary={"hits": 3})), ("undeclared-key", "metrics.0.summary")),
+        (typed(estimate(summary={"moments": 3})), ("undeclared-key", "metrics.0.summary")),
         (typed(estimate("recall", summary=[1])), ("wrong-form", "metrics.0.summary")),
         (
-            typed(estimate("recall", summary={"hits": "many"})),
-            ("not-a-number", "metrics.0.summary.hits"),
+            typed(estimate("recall", summary={"moments": "many"})),
+            ("not-a-number", "metrics.0.summary.moments"),
         ),
         (
-            typed(estimate("recall", summary={"curve": [1] * (MAX_SUMMARY_NUMBERS + 1)})),
+            typed(estimate("recall", summary={"replicates": [1] * (MAX_SUMMARY_NUMBERS + 1)})),
             ("too-many", "metrics.0.summary"),
         ),
     ],
@@ -184,9 +189,9 @@ def test_what_is_not_declared_keeps_the_document(raw, finding):
 
 
 def test_declared_summaries_leave():
-    raw = typed(estimate("recall", summary={"hits": 3, "curve": [0, 0.5, 1]}))
+    raw = typed(estimate("recall", summary={"moments": 3, "replicates": [0, 0.5, 1]}))
     [found] = check_result(raw, PLAN).document.metrics
-    assert found.summary == {"hits": 3.0, "curve": (0.0, 0.5, 1.0)}
+    assert found.summary == {"moments": 3.0, "replicates": (0.0, 0.5, 1.0)}
 
 
 def test_more_cases_than_the_dataset_has_are_refused():

@@ -11,13 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric
-from medperf.domain.results import (
-    LeaderboardCell,
-    LeaderboardRow,
-    MetricEstimate,
-    SiteEstimate,
-    TypedResult,
-)
+from medperf.domain.leaderboards import LeaderboardCell, LeaderboardRow, SiteEstimate
+from medperf.domain.results import MetricEstimate, TypedResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from medperf.domain.executions import (
     Pair,
     Work,
 )
+from medperf.domain.leaderboards import Leaderboard
 from medperf.domain.log import LogBundle
 from medperf.domain.people import (
     AccessToken,
@@ -37,7 +38,7 @@ from medperf.domain.people import (
     Site,
     User,
 )
-from medperf.domain.results import AuditEvent, Leaderboard, Result, ResultForm
+from medperf.domain.results import AuditEvent, Result, ResultForm
 
 
 class Invitations(Actable[Invitation]):

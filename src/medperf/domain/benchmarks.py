@@ -1,5 +1,7 @@
 """Benchmarks: the clinical task, how data is prepared, how models are scored, who sees what."""
 
+import itertools
+import math
 from enum import StrEnum
 from typing import Literal
 
@@ -9,6 +11,7 @@ from medperf.domain.container_records import FileReference
 from medperf.domain.identifiers import Digest, Id, Name, UtcTime
 from medperf.domain.wire import Form, Record
 
+_FEWEST_EDGES = 2
 METRIC_NAME_PATTERN = r"^[a-z][a-z0-9_.@-]{0,63}$"
 
 
@@ -19,10 +22,34 @@ class Direction(StrEnum):
     LOWER = "lower"
 
 
+class Evidence(StrEnum):
+    """How a metric follows from the columns of the evaluator's per-case table.
+
+    The columns are named after the metric, ``.<class label>`` added for a per-class one.
+    """
+
+    MEAN = "mean"  # of column `<metric>`
+    RATIO = "ratio"  # of the sums of `<metric>:numerator` and `<metric>:denominator`
+    AUROC = "auroc"  # of `<metric>:positive` (0 or 1) and `<metric>:score`
+
+
+class Summary(StrEnum):
+    """Sufficient statistics that a site may release with a number."""
+
+    STANDARD_ERROR = "standard_error"  # with the number of patients
+    MOMENTS = "moments"  # centered, second to fourth; of a mean only
+    REPLICATES = "replicates"  # of the bootstrap over patients; not for subgroups
+    HISTOGRAM = "histogram"  # of scores per class; of an AUROC only
+
+
+_NEEDED_EVIDENCE = {Summary.MOMENTS: Evidence.MEAN, Summary.HISTOGRAM: Evidence.AUROC}
+
+
 class PlannedMetric(Form):
     """A metric a result may hold: its range, direction, and how many decimals may leave a site.
 
-    ``summaries`` names the sufficient statistics that may leave with it.
+    With ``evidence`` the site computes the metric and its ``summaries`` itself, from the
+    evaluator's per-case table; without it, the evaluator's number leaves and nothing with it.
     """
 
     name: str = Field(pattern=METRIC_NAME_PATTERN)
@@ -31,14 +58,48 @@ class PlannedMetric(Form):
     upper: float | None = None
     decimals: int = Field(default=4, ge=0, le=12)
     per_class: bool = False
-    summaries: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    summaries: tuple[Summary, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_evidence(self) -> "PlannedMetric":
+        for summary in self.summaries:
+            needed = _NEEDED_EVIDENCE.get(summary)
+            if self.evidence is None or needed not in {None, self.evidence}:
+                raise ValueError(
+                    f"{summary} of {self.name} needs evidence"
+                    + ("" if needed is None else f": {needed}")
+                )
+        return self
 
 
 class PlannedSubgroup(Form):
-    """A pre-registered subgroup variable and the values it may take."""
+    """A pre-registered subgroup variable and the values it may take.
+
+    ``population`` gives each value's share (summing to 1) in a population of reference, to which
+    the leaderboard then also standardizes.
+    """
 
     name: str = Field(pattern=METRIC_NAME_PATTERN)
     values: tuple[str, ...] = Field(min_length=1, max_length=64)
+    population: dict[str, float] | None = None
+
+    @model_validator(mode="after")
+    def _is_population(self) -> "PlannedSubgroup":
+        if self.population is None:
+            return self
+        if set(self.population) != set(self.values) or min(self.population.values()) < 0:
+            raise ValueError(f"the population of {self.name} gives each of its values a share")
+        if not math.isclose(math.fsum(self.population.values()), 1.0, abs_tol=1e-6):
+            raise ValueError(f"the population shares of {self.name} do not sum to 1")
+        return self
+
+
+class Pooling(StrEnum):
+    """Which question the pooled value answers."""
+
+    CASE_WEIGHTED = "case_weighted"  # how good is the model on these cases?
+    RANDOM_EFFECTS = "random_effects"  # how good is it at sites like these?
 
 
 class AnalysisPlan(Form):
@@ -46,6 +107,10 @@ class AnalysisPlan(Form):
 
     A free-form benchmark declares no metrics; ``free_form_keys`` then lists the flattened paths
     (``*`` stands for one step of a path) that may leave a site.
+
+    ``level`` is that of every interval; ``replicates`` how many bootstrap replicates leave where a
+    metric has them; ``margin`` how much worse than another a model may be and count as not
+    inferior, in units of the primary metric; ``score_edges`` the common bins of histograms.
     """
 
     schema_: Literal["medperf.plan/v1"] = Field(default="medperf.plan/v1", alias="schema")
@@ -54,7 +119,11 @@ class AnalysisPlan(Form):
     subgroups: tuple[PlannedSubgroup, ...] = ()
     classes: tuple[str, ...] = ()
     smallest_cell: int = Field(default=10, ge=1)
-    pooling: Literal["case_weighted"] = "case_weighted"
+    pooling: Pooling = Pooling.CASE_WEIGHTED
+    level: float = Field(default=0.95, ge=0.5, le=0.999)
+    replicates: int = Field(default=500, ge=100, le=1000)
+    margin: float | None = Field(default=None, gt=0)
+    score_edges: tuple[float, ...] = Field(default=(), max_length=129)
     free_form: bool = False
     free_form_keys: tuple[str, ...] = ()
     max_size_bytes: int = Field(default=65_536, ge=256, le=4_194_304)
@@ -71,6 +140,12 @@ class AnalysisPlan(Form):
             raise ValueError("a plan declares at least one metric, or is free_form")
         elif self.primary not in names:
             raise ValueError(f"primary must be one of the metrics: {', '.join(names)}")
+        if any(b <= a for a, b in itertools.pairwise(self.score_edges)):
+            raise ValueError("score_edges must increase")
+        if len(self.score_edges) < _FEWEST_EDGES and any(
+            Summary.HISTOGRAM in metric.summaries for metric in self.metrics
+        ):
+            raise ValueError("a histogram needs score_edges, two or more")
         return self
 
 

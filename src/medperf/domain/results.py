@@ -99,51 +99,6 @@ class Result(Record):
     inclusion: LogInclusion | None = None
 
 
-class SiteEstimate(Record):
-    """One site's contribution to a leaderboard cell."""
-
-    site: str
-    value: float
-    n: int
-
-
-class LeaderboardCell(Record):
-    """A metric of a model over all sites; ``sites`` is empty where only pooled may be seen."""
-
-    metric: str
-    value: float | None
-    n: int
-    sites: tuple[SiteEstimate, ...] = ()
-
-
-class LeaderboardRow(Record):
-    """One model. ``n_missing`` counts approved datasets without a shown result."""
-
-    rank: int | None
-    model_id: Id
-    model: str
-    organization: str
-    cells: tuple[LeaderboardCell, ...]
-    n_results: int
-    n_missing: int
-    n_cases: int
-    n_failed_cases: int
-    n_failed_executions: int
-
-
-class Leaderboard(Record):
-    """The models of a benchmark in order of its primary metric, as far as the caller may see."""
-
-    benchmark_id: Id
-    benchmark: str
-    primary: str | None
-    direction: str | None
-    metrics: tuple[str, ...]
-    rows: tuple[LeaderboardRow, ...]
-    withheld_reason: str = ""
-    as_of: UtcTime
-
-
 class AuditEvent(Record):
     """Who did what to which thing, and when. Never deleted, never changed."""
 

@@ -8,7 +8,8 @@ import hashlib
 
 from medperf.analysis.leaderboard import Entry, SiteResult, leaderboard_rows, overall_metrics
 from medperf.domain.benchmarks import AnalysisPlan, Audience, Detail, Moment
-from medperf.domain.results import TYPED, Leaderboard, TypedResult
+from medperf.domain.leaderboards import Leaderboard
+from medperf.domain.results import TYPED, TypedResult
 from medperf.server.benchmarks import queries
 from medperf.server.benchmarks.queries import BENCHMARKS
 from medperf.server.call import Call, Wire

@@ -4,8 +4,8 @@ from typing import Any
 
 from medperf.domain import lifecycle
 from medperf.domain.benchmarks import Benchmark, BenchmarkForm
+from medperf.domain.leaderboards import Leaderboard
 from medperf.domain.log import LogBundle
-from medperf.domain.results import Leaderboard
 from medperf.server.benchmarks import service
 from medperf.server.benchmarks.leaderboard import leaderboard
 from medperf.server.benchmarks.queries import BENCHMARKS

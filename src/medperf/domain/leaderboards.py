@@ -1,0 +1,172 @@
+"""Leaderboards: what the results of many sites say together, and how sure that is."""
+
+from pydantic import Field
+
+from medperf.domain.identifiers import Id, UtcTime
+from medperf.domain.wire import Record
+
+
+class IntervalRecord(Record):
+    """From ``lower`` to ``upper`` at a confidence ``level``, by a versioned ``method``."""
+
+    lower: float
+    upper: float
+    level: float
+    method: str
+
+
+class SiteEstimate(Record):
+    """One site's contribution to a leaderboard cell; ``n_patients`` where the site told it."""
+
+    site: str
+    value: float
+    n: int
+    n_patients: int | None = None
+    interval: IntervalRecord | None = None
+
+
+class SubgroupEstimate(Record):
+    """A pre-registered subgroup over all sites; ``n_suppressed`` sites had too few cases of it."""
+
+    variable: str
+    subgroup: str
+    value: float | None
+    n: int
+    n_suppressed: int = 0
+    interval: IntervalRecord | None = None
+
+
+class SubgroupGap(Record):
+    """The best against the worst subgroup of a variable; the interval counts all pairs."""
+
+    variable: str
+    better: str
+    worse: str
+    difference: float
+    interval: IntervalRecord | None = None
+
+
+class Standardized(Record):
+    """The value in the plan's population of reference for a variable."""
+
+    variable: str
+    value: float
+    n_effective: float
+    interval: IntervalRecord | None = None
+
+
+class CalibrationPoint(Record):
+    """Cases of like scores: their mean score, and the share of them that is positive."""
+
+    mean_score: float
+    observed: float
+    n: int
+    interval: IntervalRecord | None = None
+
+
+class LeaderboardCell(Record):
+    """A metric of a model over all sites; ``sites`` is empty where only pooled may be seen.
+
+    ``tau`` is the standard deviation between sites' true values in units of the metric, ``i2`` the
+    share (0 to 1) of visible differences that is not chance, ``prediction`` where the next site's
+    true value is expected. ``class_label`` names the class of a per-class metric.
+    """
+
+    metric: str
+    value: float | None
+    n: int
+    class_label: str | None = None
+    method: str | None = None
+    interval: IntervalRecord | None = None
+    prediction: IntervalRecord | None = None
+    tau: float | None = None
+    i2: float | None = None
+    worst_site: str | None = None
+    sites: tuple[SiteEstimate, ...] = ()
+    subgroups: tuple[SubgroupEstimate, ...] = ()
+    gaps: tuple[SubgroupGap, ...] = ()
+    standardized: tuple[Standardized, ...] = ()
+    calibration: tuple[CalibrationPoint, ...] = ()
+
+
+class InferenceCost(Record):
+    """What it took to run a model: medians over the executions that were shown."""
+
+    seconds_per_case: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+class LeaderboardRow(Record):
+    """One model. ``n_missing`` counts approved datasets without a shown result.
+
+    ``rank_from`` to ``rank_to`` are the ranks that the data do not exclude, for all models at once;
+    ``tie_group`` 1 holds the best model and all not significantly worse. None without replicates.
+    """
+
+    rank: int | None
+    model_id: Id
+    model: str
+    organization: str
+    cells: tuple[LeaderboardCell, ...]
+    n_results: int
+    n_missing: int
+    n_cases: int
+    n_failed_cases: int
+    n_failed_executions: int
+    rank_from: int | None = None
+    rank_to: int | None = None
+    tie_group: int | None = None
+    share_first: float | None = None
+    cost: InferenceCost | None = None
+
+
+class Comparison(Record):
+    """Two models on the same patients, by one metric: ``first`` less ``second``.
+
+    ``p_adjusted`` counts that it is one of many (Holm). ``verdict`` is superior, inferior,
+    non_inferior or inconclusive.
+    """
+
+    metric: str
+    first_id: Id
+    second_id: Id
+    first: str
+    second: str
+    difference: float
+    n: int
+    interval: IntervalRecord | None
+    p_value: float | None
+    p_adjusted: float | None
+    verdict: str
+    margin: float | None = None
+
+
+class Stability(Record):
+    """How much of the order is chance: Kendall's tau between the order shown and others.
+
+    ``tau`` is the mean over bootstrap draws of patients, with its 95 % range; ``agreement`` holds
+    tau between the orders by the primary and by each other metric.
+    """
+
+    tau: float | None = None
+    tau_lower: float | None = None
+    tau_upper: float | None = None
+    agreement: dict[str, float] = Field(default_factory=dict)
+
+
+class Leaderboard(Record):
+    """The models of a benchmark in order of its primary metric, as far as the caller may see.
+
+    ``comparisons`` are of each two models by the primary metric.
+    """
+
+    benchmark_id: Id
+    benchmark: str
+    primary: str | None
+    direction: str | None
+    metrics: tuple[str, ...]
+    rows: tuple[LeaderboardRow, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    stability: Stability | None = None
+    withheld_reason: str = ""
+    as_of: UtcTime
