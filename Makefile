@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUNNER ?=
+EXAMPLE ?= breast_cancer
 SERVE  ?=
 
 .PHONY: help demo test check docs bench changelog lock clean
@@ -25,7 +26,7 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
 	@touch $@
 
 demo: $(VENV)/demo.stamp  ## run a whole federation here: RUNNER=docker|podman for real containers, SERVE=1 to leave it up
-	@$(BIN)/python -m examples.breast_cancer.demo $(if $(RUNNER),--runner $(RUNNER)) $(if $(SERVE),--serve)
+	@$(BIN)/python -m examples.staging.demo $(EXAMPLE) $(if $(RUNNER),--runner $(RUNNER)) $(if $(SERVE),--serve)
 
 test: $(VENV)/dev.stamp  ## run every test this machine can run
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)

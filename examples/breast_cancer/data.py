@@ -36,6 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
 
+from examples.staging.files import RawData
+
 QUANTITIES = (
     "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity",
     "concave_points", "symmetry", "fractal_dimension",
@@ -61,14 +63,6 @@ class Patients:
 
     def take(self, rows: NDArray[np.int64]) -> "Patients":
         return Patients(self.values[rows], self.malignant[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class RawData:
-    """What a hospital has before preparation: a folder of data and a folder of labels."""
-
-    data: Path
-    labels: Path
 
 
 def load_patients() -> Patients:

@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from examples.breast_cancer.stage import Stage
+from examples.staging.stage import Stage
 
-SHOWN_METRICS = ("auroc", "sensitivity", "specificity", "brier")
 SIGNS = {
     "queued": "[dim]·[/]",
     "ready": "[dim]·[/]",
@@ -122,12 +121,12 @@ def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
     }
 
 
-def leaderboard(console: Console, board: Mapping[str, Any]) -> None:
+def leaderboard(console: Console, board: Mapping[str, Any], shown: Sequence[str]) -> None:
     """Pooled and per-site estimates of each model, best first."""
     table = Table(box=None, padding=(0, 1))
     table.add_column("rank", justify="right", no_wrap=True, min_width=4)
     table.add_column("model", no_wrap=True)
-    for metric in SHOWN_METRICS:
+    for metric in shown:
         table.add_column(metric, justify="right", no_wrap=True)
     table.add_column(f"{board['primary']} per site", no_wrap=True)
     table.add_column("cases", justify="right", no_wrap=True, min_width=5)
@@ -137,7 +136,7 @@ def leaderboard(console: Console, board: Mapping[str, Any]) -> None:
         table.add_row(
             str(row["rank"] or "-"),
             row["model"],
-            *(_number(cells.get(metric)) for metric in SHOWN_METRICS),
+            *(_number(cells.get(metric)) for metric in shown),
             "  ".join(f"{site['value']:.3f}" for site in per_site),
             str(row["n_cases"]),
         )

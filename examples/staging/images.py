@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from examples.base_image import build as base_image
-from examples.breast_cancer.build import ComponentFiles
+from examples.staging.files import ComponentFiles
 from medperf.components.packing import WORKDIR, docker_config
 
 Packer = Callable[[ComponentFiles], Path]

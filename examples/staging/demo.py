@@ -1,7 +1,8 @@
-"""A whole federation on this machine: one server, three hospitals, one committee, two vendors.
+"""A whole federation on this machine: one server, some hospitals, one committee, their vendors.
 
 Every step is a command that a person in that role would type, and real programs answer: a server,
-three sites' agents, isolated containers, real patients. Run it with ``make demo``.
+sites' agents, isolated containers, real patients. Run it with ``make demo``; which benchmark is
+played is ``EXAMPLE=`` one of those beside this folder.
 """
 
 import argparse
@@ -15,18 +16,14 @@ from typing import Any
 
 from rich.console import Console
 
-from examples.breast_cancer import components, display
-from examples.breast_cancer.build import BenchmarkFiles, ComponentFiles, build
-from examples.breast_cancer.stage import CommandFailedError, Stage
+from examples.staging import display, images
+from examples.staging.files import BenchmarkFiles, ComponentFiles, RawData
+from examples.staging.stage import CommandFailedError, Stage
+from examples.staging.story import EXAMPLES, Story, story_of
 
 FOLDER = Path(".demo")
 LAYERS = Path("build/image-layers")
-BENCHMARK = "Malignant breast mass"
 ADMIN, COMMITTEE = "admin", "committee"
-REFERENCE = "logistic-regression"
-CAREFUL_HOSPITAL = "northfield"
-"""The hospital where a person releases each result; the others have told their agents to."""
-
 CHECKER = "output checker"
 TIMEOUT_S = 600.0
 
@@ -40,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     stage = Stage(FOLDER.resolve(), lambda command: display.command(console, command))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _play(stage, console, options.runner, serve=options.serve)
+        _play(story_of(options.example), stage, console, options.runner, serve=options.serve)
     except (CommandFailedError, TimeoutError) as error:
         console.print(f"\n[bold red]The demo stopped.[/] {error}", markup=True)
         console.print(f"What the programs said is in {FOLDER}/logs.")
@@ -55,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__.splitlines()[0])
+    parser.add_argument("example", nargs="?", choices=EXAMPLES, default=EXAMPLES[0])
     parser.add_argument(
         "--runner", choices=["sandbox", "docker", "podman"], default="sandbox", help="what isolates"
     )
@@ -66,19 +64,17 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _play(stage: Stage, console: Console, runner: str, *, serve: bool) -> None:
+def _play(story: Story, stage: Stage, console: Console, runner: str, *, serve: bool) -> None:
     started = time.monotonic()
 
     def chapter(title: str) -> None:
         console.print(f"\n[bold]{title}[/]  [dim]{time.monotonic() - started:.0f} s[/]")
 
     chapter("Real patients, raw exports, trained models")
-    files = build(stage.folder / "build")
-    pack = components.packer(runner, stage.folder / "images", LAYERS)
-    console.print(
-        f"  569 patients: {', '.join(f'{n} in {h}' for h, n in files.n_patients.items())}, "
-        "the rest with the vendors. Each hospital exports in its own way."
-    )
+    files = story.build(stage.folder / "build")
+    pack = images.packer(runner, stage.folder / "images", LAYERS)
+    counts = ", ".join(f"{n} in {hospital}" for hospital, n in files.n_patients.items())
+    console.print(f"  {story.cohort.format(hospitals=counts)}")
     chapter("The operator starts a server and invites people")
     url = _start_server(stage)
     hospitals = list(files.hospitals)
@@ -86,19 +82,19 @@ def _play(stage: Stage, console: Console, runner: str, *, serve: bool) -> None:
     _invite_people(stage, url, [*vendors, *hospitals])
 
     chapter("The committee publishes a benchmark, an admin approves it")
-    benchmark = _publish_benchmark(stage, files, pack)
+    benchmark = _publish_benchmark(stage, story, files, pack)
 
-    chapter("The vendors submit five models, the committee lets them take part")
+    chapter(f"The vendors submit {len(files.models)} models, the committee lets them take part")
     models = _submit_models(stage, files, pack, benchmark)
 
     chapter("The hospitals prepare and register data that never leaves them")
     for hospital in hospitals:
-        _join(stage, url, hospital, files, benchmark, runner)
+        _join(stage, url, story, hospital, files.hospitals[hospital], benchmark, runner)
 
     chapter("Models run at every hospital; a person at one of them releases each result")
     for hospital in hospitals:
         stage.start(f"agent-{hospital}", "site", "start", site=hospital)
-    _watch(stage, console, benchmark, models, hospitals)
+    _watch(stage, console, benchmark, models, hospitals, story.careful_hospital)
 
     chapter("What left the hospitals")
     display.documents(
@@ -107,7 +103,7 @@ def _play(stage: Stage, console: Console, runner: str, *, serve: bool) -> None:
 
     chapter("The leaderboard")
     leaderboard = stage.medperf("benchmark", "leaderboard", benchmark, who=COMMITTEE)
-    display.leaderboard(console, leaderboard)
+    display.leaderboard(console, leaderboard, story.shown_metrics)
 
     chapter("Anybody can check it, offline, with nothing but the log's key")
     bundle = stage.folder / "leaderboard.bundle"
@@ -169,19 +165,19 @@ def _register_model(stage: Stage, files: ComponentFiles, pack: Any, who: str) ->
     return model
 
 
-def _publish_benchmark(stage: Stage, files: BenchmarkFiles, pack: Any) -> int:
-    reference = files.models[REFERENCE]
+def _publish_benchmark(stage: Stage, story: Story, files: BenchmarkFiles, pack: Any) -> int:
+    reference = files.models[story.reference]
     numbers = {
         "preparator": _register(stage, files.preparator, "preparator", pack, COMMITTEE),
         "evaluator": _register(stage, files.evaluator, "evaluator", pack, COMMITTEE),
         "reference-model": _register_model(stage, reference, pack, COMMITTEE),
     }
-    words: list[object] = ["benchmark", "register", "--name", BENCHMARK]
+    words: list[object] = ["benchmark", "register", "--name", story.benchmark]
     for flag, number in numbers.items():
         words += [f"--{flag}", number]
     benchmark: int = stage.medperf(
         *words,
-        "--clinical-task", "Tell malignant from benign breast masses by cell nuclei",
+        "--clinical-task", story.clinical_task,
         "--plan", files.plan, "--demo-dataset", files.demo_dataset,
         "--audience", "participants", who=COMMITTEE,
     )["id"]  # fmt: skip
@@ -204,9 +200,8 @@ def _submit_models(
 
 
 def _join(
-    stage: Stage, url: str, hospital: str, files: BenchmarkFiles, benchmark: int, runner: str
+    stage: Stage, url: str, story: Story, hospital: str, raw: RawData, benchmark: int, runner: str
 ) -> None:
-    raw = files.hospitals[hospital]
     issued = stage.medperf(
         "invitation", "issue", "--kind", "site", "--organization", hospital.capitalize(),
         "--name", hospital, who=ADMIN,
@@ -217,12 +212,12 @@ def _join(
     )  # fmt: skip
     stage.medperf("site", "set", f"runner={runner}", "allow_local=true", site=hospital)
     rules = ["--template", "unattended-run"]
-    if hospital != CAREFUL_HOSPITAL:
+    if hospital != story.careful_hospital:
         rules += ["--template", "unattended-release"]
         rules += ["--with", f"unattended-release.benchmarks={benchmark}"]
     rules += ["--with", f"unattended-run.benchmarks={benchmark}"]
     stage.medperf("policy", "set", *rules, site=hospital)
-    name = f"{hospital} nuclei"
+    name = f"{hospital} {story.data}"
     stage.medperf(
         "dataset", "prepare", "--name", name, "--benchmark", benchmark,
         "--data", raw.data, "--labels", raw.labels, site=hospital,
@@ -234,7 +229,12 @@ def _join(
 
 
 def _watch(
-    stage: Stage, console: Console, benchmark: int, models: dict[int, str], hospitals: list[str]
+    stage: Stage,
+    console: Console,
+    benchmark: int,
+    models: dict[int, str],
+    hospitals: list[str],
+    careful: str,
 ) -> None:
     quiet = Stage(stage.folder, lambda _command: None, stage.processes)
     deadline = time.monotonic() + TIMEOUT_S
@@ -244,20 +244,18 @@ def _watch(
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not every execution ended within {TIMEOUT_S:.0f} s")
             stage.check_alive()
-            _decide_as_people(quiet, benchmark)
+            _decide_as_people(quiet, benchmark, careful)
             for hospital in hospitals:
                 board.update(hospital, quiet.medperf("site", "status", site=hospital))
             refresh()
             time.sleep(0.3)
-    _decide_as_people(quiet, benchmark)  # the last ones to arrive
+    _decide_as_people(quiet, benchmark, careful)  # the last ones to arrive
 
 
-def _decide_as_people(stage: Stage, benchmark: int) -> None:
+def _decide_as_people(stage: Stage, benchmark: int, careful: str) -> None:
     """What the output checker of the careful hospital and the committee do meanwhile."""
-    for item in stage.medperf("site", "inbox", site=CAREFUL_HOSPITAL):
-        stage.medperf(
-            "site", "approve", item["job_id"], "--as", CHECKER, "--yes", site=CAREFUL_HOSPITAL
-        )
+    for item in stage.medperf("site", "inbox", site=careful):
+        stage.medperf("site", "approve", item["job_id"], "--as", CHECKER, "--yes", site=careful)
     pending = stage.medperf(
         "result", "ls", "--benchmark", benchmark, "--state", "pending", who=COMMITTEE
     )

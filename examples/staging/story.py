@@ -1,0 +1,37 @@
+"""What makes one example's federation its own; how it is played is the same for all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from examples.staging.files import BenchmarkFiles
+
+EXAMPLES = ("breast_cancer",)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One benchmark with its people and patients.
+
+    ``cohort`` is a sentence about the patients in which ``{hospitals}`` stands for the counts;
+    ``reference`` names the model that the committee registers as the benchmark's own;
+    ``careful_hospital`` is where a person releases each result (the others have told their agents
+    to); ``data`` is the word after a hospital's name that names its dataset; ``shown_metrics`` are
+    the leaderboard's columns.
+    """
+
+    benchmark: str
+    clinical_task: str
+    build: Callable[[Path], BenchmarkFiles]
+    cohort: str
+    reference: str
+    careful_hospital: str
+    data: str
+    shown_metrics: tuple[str, ...]
+
+
+def story_of(example: str) -> Story:
+    """The story of one of ``EXAMPLES``."""
+    story: Story = import_module(f"examples.{example}.story").STORY
+    return story
