@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUNNER ?=
 EXAMPLE ?= breast_cancer
+OWN    := $(wildcard requirements/$(EXAMPLE).txt)
 SERVE  ?=
 
 .PHONY: help demo test check docs bench changelog lock clean
@@ -25,10 +26,15 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(VENV)/demo.stamp  ## run a whole federation here: RUNNER=docker|podman for real containers, SERVE=1 to leave it up
+$(VENV)/%.stamp: $(VENV)/demo.stamp requirements/%.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$*.txt
+	@touch $@
+
+demo: $(VENV)/demo.stamp $(OWN:requirements/%.txt=$(VENV)/%.stamp)  ## run a whole federation here: EXAMPLE=lesion_outlines for another, RUNNER=docker|podman for real containers, SERVE=1 to leave it up
 	@$(BIN)/python -m examples.staging.demo $(EXAMPLE) $(if $(RUNNER),--runner $(RUNNER)) $(if $(SERVE),--serve)
 
 test: $(VENV)/dev.stamp  ## run every test this machine can run
+	@$(BIN)/python -m examples.lesion_outlines.data || echo "The tests on real volumes will be skipped."
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/dev.stamp  ## format, lint, types, layers, spelling
@@ -48,7 +54,7 @@ changelog: $(VENV)/dev.stamp  ## gather the fragments in changes/ into CHANGELOG
 	$(BIN)/towncrier build --yes --name "" --version $$($(BIN)/python -c 'import medperf; print(medperf.__version__)')
 
 lock: $(BIN)/uv  ## write the locked requirements again
-	cd requirements && for f in tool demo dev; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	cd requirements && for f in tool demo dev lesion_outlines; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links $$f.in -o $$f.txt; done
 
 clean:  ## remove what was made here

@@ -18,7 +18,8 @@ class ComponentFiles:
 
     ``folder`` is what runs (or is built into an image), ``archive`` the same packed;
     ``parameters`` and ``additional_files`` (an archive) are None where there are none, and
-    ``additional_files_folder`` holds what is in the latter.
+    ``additional_files_folder`` holds what is in the latter. ``requirements`` is the file in
+    ``folder`` that lists what an image needs.
     """
 
     title: str
@@ -27,6 +28,7 @@ class ComponentFiles:
     parameters: Path | None = None
     additional_files: Path | None = None
     additional_files_folder: Path | None = None
+    requirements: str = "requirements.txt"
     vendor: str = ""
 
 

@@ -33,7 +33,7 @@ def packer(runner: str, folder: Path, layers: Path) -> Packer:
     def pack(files: ComponentFiles) -> Path:
         target = folder / files.folder.name
         target.mkdir(parents=True, exist_ok=True)
-        compose(files.folder, target / "image.tar")
+        compose(files, target / "image.tar")
         config = docker_config(files.folder, "image.tar") | {"container_type": "DockerArchive"}
         text = yaml.safe_dump(config, sort_keys=False)
         (target / "container_config.yaml").write_text(text, encoding="utf-8")
@@ -42,27 +42,31 @@ def packer(runner: str, folder: Path, layers: Path) -> Packer:
     return pack
 
 
-def _composes(layers: Path) -> Callable[[Path, Path], None]:
+def _composes(layers: Path) -> Callable[[ComponentFiles, Path], None]:
     """Compose images from the system's own packages, where those are Debian's."""
 
-    def compose(component: Path, archive: Path) -> None:
+    def compose(files: ComponentFiles, archive: Path) -> None:
         base_image.build(
             archive,
             debs=layers,
-            requirements=component / "requirements.txt",
-            add={WORKDIR: component},
+            requirements=files.folder / files.requirements,
+            add={WORKDIR: files.folder},
         )
 
     return compose
 
 
-def _engine_builds(engine: str) -> Callable[[Path, Path], None]:
+def _engine_builds(engine: str) -> Callable[[ComponentFiles, Path], None]:
     """Elsewhere the engine builds from a public base image."""
 
-    def compose(component: Path, archive: Path) -> None:
-        tag = f"medperf-demo-{component.name}"
-        build = [engine, "build", "--quiet", "--tag", tag, "--build-arg", f"BASE={PUBLIC_BASE}"]
-        subprocess.run([*build, component], check=True, stdout=subprocess.DEVNULL)
+    def compose(files: ComponentFiles, archive: Path) -> None:
+        tag = f"medperf-demo-{files.folder.name}"
+        given = {"BASE": PUBLIC_BASE, "REQUIREMENTS": files.requirements}
+        words = [
+            word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")
+        ]
+        build = [engine, "build", "--quiet", "--tag", tag, *words]
+        subprocess.run([*build, files.folder], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([engine, "save", "--output", archive, tag], check=True)
         if not tarfile.is_tarfile(archive):
             raise OSError(f"{engine} save wrote no archive for {tag}")

@@ -21,12 +21,18 @@ def own_preparator(example: Path, folder: Path, title: str) -> ComponentFiles:
     return ComponentFiles(title, component, archived(component), parameters)
 
 
-def stock_evaluator(example: Path, folder: Path) -> ComponentFiles:
-    """The stock evaluator below ``folder``, with the example's parameters beside it."""
+def stock_evaluator(example: Path, folder: Path, *, images: bool = False) -> ComponentFiles:
+    """The stock evaluator below ``folder``, parameters beside it; ``images`` if it reads them."""
     component = build_component("evaluator", folder / "evaluator")
     parameters = folder / "evaluator_parameters.yaml"
     shutil.copyfile(example / "benchmark/evaluator_parameters.yaml", parameters)
-    return ComponentFiles("Stock evaluator", component, archived(component), parameters)
+    return ComponentFiles(
+        "Stock evaluator",
+        component,
+        archived(component),
+        parameters,
+        requirements="requirements-images.txt" if images else "requirements.txt",
+    )
 
 
 def demo_dataset(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from examples.staging.files import BenchmarkFiles
 
-EXAMPLES = ("breast_cancer",)
+EXAMPLES = ("breast_cancer", "lesion_outlines")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,17 @@
+"""Outlining lesions in real volumes: the story that ``make demo EXAMPLE=lesion_outlines`` plays."""
+
+from examples.lesion_outlines.build import build
+from examples.lesion_outlines.data import PACKAGE
+from examples.staging.story import Story
+
+STORY = Story(
+    benchmark="Lesion outlines",
+    clinical_task="Outline a lesion inside a box that was drawn around it, in MR and CT",
+    build=build,
+    cohort="5 patients with a lesion outlined by hand: {hospitals}. "
+    f"From {PACKAGE.filename} ({PACKAGE.license}).",
+    reference="otsu",
+    careful_hospital="harbor",
+    data="scans",
+    shown_metrics=("dsc", "hd95_surfel_or_100mm", "nsd_surfel@2mm"),
+)
