@@ -6,13 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medperf.analysis.leaderboard import (
-    Entry,
-    SiteResult,
-    leaderboard_rows,
-    overall_metrics,
-    pooled,
-)
+from medperf.analysis.leaderboard import Entry, build_board, overall_metrics
+from medperf.analysis.pooled_cells import Sight
+from medperf.analysis.site_results import SiteResult
 from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric
 from medperf.domain.results import MetricEstimate, TypedResult
 
@@ -28,7 +24,8 @@ PLAN = AnalysisPlan(
 
 def _result(model: int, site: str, n: int = 10, n_failed: int = 0, **values: float) -> SiteResult:
     metrics = tuple(MetricEstimate(name=name, value=value, n=n) for name, value in values.items())
-    return SiteResult(model, site, TypedResult(n_cases=n, n_failed=n_failed, metrics=metrics))
+    document = TypedResult(n_cases=n, n_failed=n_failed, metrics=metrics)
+    return SiteResult(model, ord(site), site, document)
 
 
 def _entry(model: int, n_expected: int = 1, failed: int = 0) -> Entry:
@@ -37,7 +34,7 @@ def _entry(model: int, n_expected: int = 1, failed: int = 0) -> Entry:
 
 def _rows(*results: SiteResult, models: int = 3, plan: AnalysisPlan = PLAN, with_sites=True):
     entries = [_entry(model) for model in range(1, models + 1)]
-    return leaderboard_rows(plan, entries, results, with_sites=with_sites)
+    return build_board(plan, entries, results, Sight(with_sites=with_sites)).rows
 
 
 def test_sites_count_by_their_cases():
@@ -82,18 +79,19 @@ def test_a_model_without_the_primary_metric_is_not_ranked():
 
 
 def test_failures_always_show():
-    rows = leaderboard_rows(
+    rows = build_board(
         PLAN,
         [_entry(1, n_expected=3, failed=2)],
         [_result(1, "A", 20, n_failed=4, auroc=0.5), _result(1, "B", 10, n_failed=1, auroc=0.5)],
-        with_sites=True,
-    )
+        Sight(with_sites=True),
+    ).rows
     assert (rows[0].n_cases, rows[0].n_failed_cases) == (30, 5)
     assert (rows[0].n_missing, rows[0].n_failed_executions) == (1, 2)
 
 
 def test_sites_are_left_out_where_only_pooled_figures_may_be_seen():
-    [row] = _rows(_result(1, "A", auroc=0.5), models=1, with_sites=False)
+    results = [_result(1, "A", auroc=0.5), _result(1, "B", auroc=0.5)]
+    [row] = _rows(*results, models=1, with_sites=False)
     assert row.cells[0].value == 0.5
     assert row.cells[0].sites == ()
 
@@ -107,7 +105,7 @@ def test_subgroups_and_classes_are_not_the_overall_value():
             MetricEstimate(name="auroc", value=0.9, n=10),
         ),
     )
-    [row] = leaderboard_rows(PLAN, [_entry(1)], [SiteResult(1, "A", document)], with_sites=True)
+    [row] = _rows(SiteResult(1, 1, "A", document), models=1)
     assert row.cells[0].value == 0.9
 
 
@@ -115,15 +113,26 @@ def test_metrics_per_class_have_no_column_and_the_primary_comes_first():
     assert [metric.name for metric in overall_metrics(PLAN)] == ["auroc", "brier"]
 
 
+def test_a_metric_per_class_has_a_cell_of_each_class():
+    plan = PLAN.model_copy(update={"classes": ("benign", "malignant")})
+    document = TypedResult(
+        n_cases=10,
+        metrics=(MetricEstimate(name="f1", value=0.2, n=5, class_label="malignant"),),
+    )
+    [row] = _rows(SiteResult(1, 1, "A", document), models=1, plan=plan)
+    found = {cell.class_label: cell.value for cell in row.cells if cell.metric == "f1"}
+    assert found == {"benign": None, "malignant": 0.2}
+
+
 def test_a_free_form_benchmark_has_rows_without_cells():
     plan = AnalysisPlan(free_form=True, free_form_keys=("a",))
-    [row] = leaderboard_rows(plan, [_entry(1)], [SiteResult(1, "A", None)], with_sites=True)
+    [row] = _rows(SiteResult(1, 1, "A", None), models=1, plan=plan)
     assert (row.rank, row.cells, row.n_results, row.n_missing) == (None, (), 1, 0)
 
 
 def test_no_cases_pool_to_nothing():
-    assert pooled([]) is None
-    assert pooled([MetricEstimate(name="auroc", value=0.5, n=0)]) is None
+    [row] = _rows(_result(1, "A", 0, auroc=0.5), models=1)
+    assert (row.cells[0].value, row.rank) == (None, None)
 
 
 values = st.floats(-1e6, 1e6, allow_nan=False)
@@ -134,9 +143,16 @@ estimates = st.lists(
 )
 
 
+def _pooled(found):
+    documents = [TypedResult(n_cases=each.n, metrics=(each,)) for each in found]
+    results = [SiteResult(1, i, str(i), document) for i, document in enumerate(documents)]
+    [row] = _rows(*results, models=1)
+    return row.cells[0].value
+
+
 @given(estimates)
 def test_a_pooled_value_lies_between_the_sites(found):
-    value = pooled(found)
+    value = _pooled(found)
     lowest, highest = min(e.value for e in found), max(e.value for e in found)
     slack = 1e-9 * max(abs(lowest), abs(highest), 1)
     assert lowest - slack <= value <= highest + slack
@@ -144,7 +160,7 @@ def test_a_pooled_value_lies_between_the_sites(found):
 
 @given(estimates)
 def test_pooling_does_not_depend_on_the_order_of_sites(found):
-    assert math.isclose(pooled(found), pooled(found[::-1]), rel_tol=1e-12, abs_tol=1e-9)
+    assert math.isclose(_pooled(found), _pooled(found[::-1]), rel_tol=1e-9, abs_tol=1e-8)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from medperf.analysis.estimates import LEVEL, Estimate, Floats, Method, demand_level
-from medperf.analysis.intervals import defined_replicates, normal
+from medperf.analysis.intervals import defined_replicates, normal, p_value
 from medperf.analysis.pooling import PooledEstimate, random_effects
 from medperf.analysis.site_summary import SiteSummary
 from medperf.domain.benchmarks import Direction
@@ -32,7 +32,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The first model's value less the second's; ``p_adjusted`` accounts for all asked at once."""
+    """The first model's value less the second's; ``p_adjusted`` accounts for all asked at once.
+
+    ``degrees`` are those of Student's distribution, None for the normal one.
+    """
 
     first: str
     second: str
@@ -40,6 +43,7 @@ class Comparison:
     p_value: float
     p_adjusted: float
     verdict: Verdict
+    degrees: float | None = None
 
 
 def compare(
@@ -72,9 +76,9 @@ def compare(
     pairs = _same_length(replicates[first], replicates[second])
     error = float(defined_replicates(pairs[0] - pairs[1]).std(ddof=1))
     difference = normal(value, error, n, level, method=Method.REPLICATE_NORMAL)
-    p_value = _p_value(value, error)
+    p = p_value(value, error)
     verdict = judge(difference, direction=direction, margin=margin)
-    return Comparison(first, second, difference, p_value, p_value, verdict)
+    return Comparison(first, second, difference, p, p, verdict)
 
 
 def compare_all(
@@ -83,24 +87,40 @@ def compare_all(
     n: int,
     *,
     direction: Direction = Direction.HIGHER,
+    margin: float = 0.0,
     level: float = LEVEL,
 ) -> tuple[Comparison, ...]:
-    """Every pair of models in order of names, with Holm's adjusted p-values.
-
-    The verdict is by the adjusted p-value: superior or inferior where it is below ``1 - level``.
-    """
+    """Every pair of models in order of names, adjusted for being many."""
     found = [
         compare(first, second, values, replicates, n, direction=direction, level=level)
         for first, second in itertools.combinations(sorted(values), 2)
     ]
-    adjusted = holm([comparison.p_value for comparison in found])
+    return adjusted(found, direction=direction, margin=margin, level=level)
+
+
+def adjusted(
+    comparisons: Sequence[Comparison],
+    *,
+    direction: Direction = Direction.HIGHER,
+    margin: float = 0.0,
+    level: float = LEVEL,
+) -> tuple[Comparison, ...]:
+    """The comparisons with Holm's adjusted p-values, and verdicts by them.
+
+    Superior or inferior where the adjusted p-value of the difference is below ``1 - level``,
+    non-inferior where that of the margin is; each of the two families has its own error rate.
+    """
+    if margin < 0:
+        raise InestimableError(f"the margin is {margin}", hint="Give a margin of 0 or more.")
+    of_difference = holm([each.p_value for each in comparisons])
+    of_margin = (
+        holm([_p_margin(each, direction, margin) for each in comparisons])
+        if margin
+        else (1.0,) * len(comparisons)
+    )
     return tuple(
-        replace(
-            comparison,
-            p_adjusted=p_value,
-            verdict=comparison.verdict if p_value < 1 - level else Verdict.INCONCLUSIVE,
-        )
-        for comparison, p_value in zip(found, adjusted, strict=True)
+        replace(each, p_adjusted=p, verdict=_verdict(each, direction, p, below, 1 - level))
+        for each, p, below in zip(comparisons, of_difference, of_margin, strict=True)
     )
 
 
@@ -121,6 +141,28 @@ def compare_by_sites(
             hint="Compare over the sites that have results of both.",
         )
     return random_effects([site_difference(site, others[site.site]) for site in first], level)
+
+
+def compare_over_sites(
+    first: str,
+    second: str,
+    summaries: Mapping[str, Sequence[SiteSummary]],
+    *,
+    direction: Direction = Direction.HIGHER,
+    margin: float = 0.0,
+    level: float = LEVEL,
+) -> Comparison:
+    """Compare two models at sites like these: `compare_by_sites` with its p-value and verdict.
+
+    Raises:
+        InestimableError: as that does; also where a site's differences have no spread.
+    """
+    pooled = compare_by_sites(summaries[first], summaries[second], level)
+    difference, degrees = pooled.estimate, pooled.n_sites - 1
+    error = difference.standard_error or 0.0
+    p = p_value(difference.value, error, degrees or None)
+    verdict = judge(difference, direction=direction, margin=margin)
+    return Comparison(first, second, difference, p, p, verdict, degrees or None)
 
 
 def site_difference(first: SiteSummary, second: SiteSummary) -> SiteSummary:
@@ -194,11 +236,26 @@ def independent_difference(first: Estimate, second: Estimate, level: float = LEV
     return normal(value, error, n, level, method=Method.INDEPENDENT_DIFFERENCE)
 
 
-def _p_value(value: float, error: float) -> float:
-    """Two-sided; without any spread a difference is certain, and no difference is none."""
-    if error > 0:
-        return float(2 * stats.norm.sf(abs(value) / error))
-    return 1.0 if value == 0 else 0.0
+def _p_margin(comparison: Comparison, direction: Direction, margin: float) -> float:
+    """For being worse by the margin or more; twice one-sided, so that one level suits all."""
+    better = comparison.difference.value * (1 if direction is Direction.HIGHER else -1)
+    error = comparison.difference.standard_error or 0.0
+    if error <= 0:
+        return 0.0 if better > -margin else 1.0
+    score, degrees = -(better + margin) / error, comparison.degrees
+    tail = special.ndtr(score) if degrees is None else special.stdtr(degrees, score)
+    return min(1.0, float(2 * tail))
+
+
+def _verdict(
+    comparison: Comparison, direction: Direction, p: float, p_margin: float, alpha: float
+) -> Verdict:
+    better = comparison.difference.value * (1 if direction is Direction.HIGHER else -1)
+    if p < alpha and better > 0:
+        return Verdict.SUPERIOR
+    if p_margin < alpha:
+        return Verdict.NON_INFERIOR
+    return Verdict.INFERIOR if p < alpha else Verdict.INCONCLUSIVE
 
 
 def _same_length(first: Floats, second: Floats) -> tuple[Floats, Floats]:

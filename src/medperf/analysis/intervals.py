@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from medperf.analysis.estimates import (
     LEVEL,
@@ -186,8 +186,20 @@ def defined_replicates(replicates: Floats) -> Floats:
 def quantile(level: float, degrees: float | None = None) -> float:
     """The z of a two-sided interval at ``level``; Student's t with ``degrees`` of freedom given."""
     if degrees is None:
-        return float(stats.norm.ppf((1 + level) / 2))
-    return float(stats.t.ppf((1 + level) / 2, degrees))
+        return float(special.ndtri((1 + level) / 2))
+    return float(special.stdtrit(degrees, (1 + level) / 2))
+
+
+def p_value(value: float, error: float, degrees: float | None = None) -> float:
+    """Two-sided, for a true value of 0, by the normal distribution or Student's.
+
+    Without any spread a value other than 0 is certain, and 0 is nothing.
+    """
+    if error <= 0:
+        return 1.0 if value == 0 else 0.0
+    score = -abs(value) / error
+    tail = special.ndtr(score) if degrees is None else special.stdtr(degrees, score)
+    return float(2 * tail)
 
 
 def _expit(x: float) -> float:

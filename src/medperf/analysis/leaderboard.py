@@ -1,18 +1,25 @@
-"""From the typed results of many sites to one ordered table of models.
+"""From the typed results of many sites to one ordered table of models, and what is sure of it.
 
-The pooled value of a metric is the mean over sites weighted by the cases it was computed from. A
-model is ranked by the pooled value of the plan's primary metric; equal to the metric's decimals is
-a tie, and ties share the better rank (1, 1, 3). Nothing drops out of sight: a model without results
-keeps its row, and missing results, failed cases and failed executions are counted in it.
+Nothing drops out of sight: a model without results keeps its row, and missing results, failed
+cases and failed executions are counted in it. The same results and plan give the same numbers, on
+the server and wherever somebody checks them.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric
-from medperf.domain.leaderboards import LeaderboardCell, LeaderboardRow, SiteEstimate
-from medperf.domain.results import MetricEstimate, TypedResult
+from medperf.analysis.cells import cells_of, cost_of
+from medperf.analysis.paired import Compared, Line
+from medperf.analysis.pooled_cells import Sight
+from medperf.analysis.site_results import ModelResults, SiteResult, interval_record
+from medperf.analysis.standings import Standings, agreement, standings
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
+from medperf.domain.leaderboards import (
+    Comparison,
+    LeaderboardCell,
+    LeaderboardRow,
+    Stability,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +36,17 @@ class Entry:
     organization: str
     n_expected: int
     n_failed_executions: int = 0
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class SiteResult:
-    """A result with the name under which its site is shown; no document for a free-form one."""
+class Board:
+    """What a leaderboard computes from results."""
 
-    model_id: int
-    site: str
-    document: TypedResult | None
-
-
-@dataclass(slots=True)
-class _Row:
-    entry: Entry
-    results: list[SiteResult]
-    cells: tuple[LeaderboardCell, ...] = field(default=())
+    rows: tuple[LeaderboardRow, ...]
+    comparisons: tuple[Comparison, ...]
+    stability: Stability | None
+    rank_method: str | None
 
 
 def overall_metrics(plan: AnalysisPlan) -> tuple[PlannedMetric, ...]:
@@ -53,111 +55,154 @@ def overall_metrics(plan: AnalysisPlan) -> tuple[PlannedMetric, ...]:
     return tuple(sorted(metrics, key=lambda metric: metric.name != plan.primary))
 
 
-def leaderboard_rows(
-    plan: AnalysisPlan,
-    entries: Iterable[Entry],
-    results: Sequence[SiteResult],
-    *,
-    with_sites: bool,
-) -> tuple[LeaderboardRow, ...]:
+def planned_metric(plan: AnalysisPlan, name: str | None) -> PlannedMetric | None:
+    """The metric of this name with one value over all cases; None if the plan has none."""
+    return next((metric for metric in overall_metrics(plan) if metric.name == name), None)
+
+
+def results_by_model(
+    plan: AnalysisPlan, results: Iterable[SiteResult], models: Iterable[int]
+) -> dict[int, ModelResults]:
+    """The results of each of these models."""
+    sorted_out: dict[int, list[SiteResult]] = {number: [] for number in models}
+    for result in results:
+        if result.model_id in sorted_out:
+            sorted_out[result.model_id].append(result)
+    return {number: ModelResults(plan, some) for number, some in sorted_out.items()}
+
+
+def build_board(
+    plan: AnalysisPlan, entries: Sequence[Entry], results: Sequence[SiteResult], sight: Sight
+) -> Board:
     """Order the models, best first, those without the primary metric last.
 
     Args:
-        plan: names the metrics, the primary one, and which way is better.
+        plan: names the metrics, the primary one, which way is better, and how to pool.
         entries: every model that takes part.
-        results: the results that may be shown.
-        with_sites: whether each site's own value may be shown.
+        results: the results that may be shown; of two for one model and dataset the last counts.
+        sight: whether each site's own figures may be shown.
     """
-    metrics = overall_metrics(plan)
-    by_model: dict[int, list[SiteResult]] = {}
-    for result in results:
-        by_model.setdefault(result.model_id, []).append(result)
-    rows = [_Row(entry, by_model.get(entry.model_id, [])) for entry in entries]
-    for row in rows:
-        row.cells = tuple(_cell(metric, row.results, with_sites) for metric in metrics)
-    primary = next((metric for metric in metrics if metric.name == plan.primary), None)
-    ranked = _ranked(rows, primary)
-    return tuple(_record(row, rank) for row, rank in ranked)
-
-
-def pooled(estimates: Sequence[MetricEstimate]) -> float | None:
-    """The mean of estimates weighted by their cases; None if there are no cases."""
-    n = sum(estimate.n for estimate in estimates)
-    if not n:
-        return None
-    return math.fsum(estimate.value * (estimate.n / n) for estimate in estimates)
-
-
-def _cell(
-    metric: PlannedMetric, results: Sequence[SiteResult], with_sites: bool
-) -> LeaderboardCell:
-    found = [
-        (result.site, estimate)
-        for result in results
-        if (estimate := _overall(metric.name, result.document)) is not None
-    ]
-    estimates = [estimate for _, estimate in found]
-    return LeaderboardCell(
-        metric=metric.name,
-        value=pooled(estimates),
-        n=sum(estimate.n for estimate in estimates),
-        sites=tuple(
-            SiteEstimate(site=site, value=estimate.value, n=estimate.n) for site, estimate in found
+    by_model = results_by_model(plan, results, (entry.model_id for entry in entries))
+    per_class = [metric for metric in plan.metrics if metric.per_class]
+    cells = {
+        number: tuple(
+            cell
+            for metric in (*overall_metrics(plan), *per_class)
+            for cell in cells_of(found, metric, plan, sight)
         )
-        if with_sites
-        else (),
+        for number, found in by_model.items()
+    }
+    primary = planned_metric(plan, plan.primary)
+    stand = Standings({})
+    stability = None
+    if primary is not None:
+        values = _values(cells, primary.name)
+        lines = {number: Line.of(by_model[number].of(primary.name)) for number in values}
+        stand = standings(values, lines, primary, plan, sight)
+        stability = _with_agreement(stand.stability, cells, plan, primary)
+    order = sorted(
+        entries,
+        key=lambda entry: (stand.ranks.get(entry.model_id, len(entries) + 1), entry.model_id),
     )
-
-
-def _overall(name: str, document: TypedResult | None) -> MetricEstimate | None:
-    if document is None:
-        return None
-    return next(
-        (
-            estimate
-            for estimate in document.metrics
-            if estimate.name == name and not estimate.subgroup and estimate.class_label is None
+    names = {entry.model_id: entry.model for entry in entries}
+    return Board(
+        rows=tuple(
+            _row(entry, by_model[entry.model_id], cells[entry.model_id], stand, sight)
+            for entry in order
         ),
-        None,
+        comparisons=tuple(
+            comparison_record(pair, each, names, primary, plan.margin)
+            for pair, each in stand.compared.items()
+            if primary is not None
+        ),
+        stability=stability,
+        rank_method=stand.method,
     )
 
 
-def _ranked(rows: Sequence[_Row], primary: PlannedMetric | None) -> list[tuple[_Row, int | None]]:
-    if primary is None:
-        return [(row, None) for row in rows]
-    sign = -1 if primary.direction is Direction.HIGHER else 1
-    valued: list[tuple[float, _Row]] = []
-    rest: list[tuple[_Row, int | None]] = []
-    for row in rows:
-        value = _value(row.cells, primary.name)
-        if value is None:
-            rest.append((row, None))
-        else:
-            valued.append((sign * round(value, primary.decimals), row))
-    valued.sort(key=lambda pair: (pair[0], pair[1].entry.model_id))
-    ranked: list[tuple[_Row, int | None]] = []
-    for position, (value, row) in enumerate(valued):
-        is_tie = position > 0 and valued[position - 1][0] == value
-        ranked.append((row, ranked[-1][1] if is_tie else position + 1))
-    return ranked + rest
+def comparison_record(
+    pair: tuple[int, int],
+    compared: Compared,
+    names: Mapping[int, str],
+    metric: PlannedMetric,
+    margin: float | None,
+    *,
+    is_exploratory: bool = False,
+) -> Comparison:
+    """A comparison as it travels; an exploratory one is not adjusted, as nobody knows for what."""
+    found = compared.found
+    return Comparison(
+        metric=metric.name,
+        first_id=pair[0],
+        second_id=pair[1],
+        first=names[pair[0]],
+        second=names[pair[1]],
+        difference=compared.difference,
+        n=compared.n,
+        n_sites=len(compared.datasets),
+        interval=None
+        if found is None
+        else interval_record(found.difference.interval, found.difference.method),
+        p_value=None if found is None else found.p_value,
+        p_adjusted=None if found is None or is_exploratory else found.p_adjusted,
+        verdict="inconclusive" if found is None else found.verdict.value,
+        margin=margin,
+        is_exploratory=is_exploratory,
+        notes=compared.notes,
+    )
 
 
-def _value(cells: Iterable[LeaderboardCell], name: str) -> float | None:
-    values: Mapping[str, float | None] = {cell.metric: cell.value for cell in cells}
-    return values.get(name)
+def _with_agreement(
+    stability: Stability | None,
+    cells: Mapping[int, Sequence[LeaderboardCell]],
+    plan: AnalysisPlan,
+    primary: PlannedMetric,
+) -> Stability | None:
+    if stability is None:
+        return None
+    metrics = overall_metrics(plan)
+    found = agreement(
+        {metric.name: _values(cells, metric.name) for metric in metrics},
+        {metric.name: metric.direction for metric in metrics},
+        primary.name,
+    )
+    return stability.model_copy(update={"agreement": found})
 
 
-def _record(row: _Row, rank: int | None) -> LeaderboardRow:
-    documents = [result.document for result in row.results if result.document is not None]
+def _values(cells: Mapping[int, Sequence[LeaderboardCell]], metric: str) -> dict[int, float]:
+    return {
+        number: each.value
+        for number, some in cells.items()
+        for each in some
+        if each.metric == metric and each.class_label is None and each.value is not None
+    }
+
+
+def _row(
+    entry: Entry,
+    results: ModelResults,
+    cells: tuple[LeaderboardCell, ...],
+    stand: Standings,
+    sight: Sight,
+) -> LeaderboardRow:
+    number = entry.model_id
+    documents = [each.document for each in results.results if each.document is not None]
+    ranked = stand.ranked.get(number)
     return LeaderboardRow(
-        rank=rank,
-        model_id=row.entry.model_id,
-        model=row.entry.model,
-        organization=row.entry.organization,
-        cells=row.cells,
-        n_results=len(row.results),
-        n_missing=max(0, row.entry.n_expected - len(row.results)),
+        rank=stand.ranks.get(number),
+        model_id=number,
+        model=entry.model,
+        version=entry.version,
+        organization=entry.organization,
+        cells=cells,
+        n_results=len(results.results),
+        n_missing=max(0, entry.n_expected - len(results.results)),
         n_cases=sum(document.n_cases for document in documents),
         n_failed_cases=sum(document.n_failed for document in documents),
-        n_failed_executions=row.entry.n_failed_executions,
+        n_failed_executions=entry.n_failed_executions,
+        rank_from=None if ranked is None else ranked.rank_from,
+        rank_to=None if ranked is None else ranked.rank_to,
+        tie_group=None if ranked is None else ranked.tie_group,
+        share_first=stand.first.get(number),
+        cost=cost_of(results, sight),
     )

@@ -48,8 +48,8 @@ def case_weighted(
     metric's range given the interval is made on the logit scale.
     """
     demand_level(level)
-    shares = _case_shares(sites)
-    value = float(shares @ _values(sites))
+    shares = case_shares(sites)
+    value = _snapped(float(shares @ _values(sites)), lower, upper)
     n, weights = _n_cases(sites), tuple(shares.tolist())
     errors = [site.standard_error for site in sites]
     known = np.array([error for error in errors if error is not None])
@@ -77,7 +77,7 @@ def case_weighted(
 def case_weighted_replicates(sites: Sequence[SiteSummary], level: float = LEVEL) -> PooledEstimate:
     """The case-weighted value with the percentile interval of the pooled replicates."""
     estimate = percentile(
-        float(_case_shares(sites) @ _values(sites)),
+        float(case_shares(sites) @ _values(sites)),
         pooled_replicates(sites),
         _n_cases(sites),
         level,
@@ -89,7 +89,7 @@ def case_weighted_replicates(sites: Sequence[SiteSummary], level: float = LEVEL)
         estimate.interval,
         estimate.standard_error,
     )
-    return PooledEstimate(renamed, len(sites), tuple(_case_shares(sites).tolist()))
+    return PooledEstimate(renamed, len(sites), tuple(case_shares(sites).tolist()))
 
 
 def pooled_replicates(sites: Sequence[SiteSummary]) -> Floats:
@@ -107,8 +107,21 @@ def pooled_replicates(sites: Sequence[SiteSummary]) -> Floats:
         raise InestimableError(f"no bootstrap replicates came from: {', '.join(without)}")
     if len({row.size for row in rows}) != 1:
         raise InestimableError("the sites gave different numbers of bootstrap replicates")
-    pooled: Floats = _case_shares(sites) @ np.stack(rows)
+    pooled: Floats = case_shares(sites) @ np.stack(rows)
     return pooled
+
+
+def case_shares(sites: Sequence[SiteSummary]) -> Floats:
+    """The share of all cases that lies at each site.
+
+    Raises:
+        InestimableError: if there is no case at all.
+    """
+    n = np.array([site.n for site in sites], dtype=np.float64)
+    if n.sum() < 1:
+        raise InestimableError("no site gave a case")
+    shares: Floats = n / n.sum()
+    return shares
 
 
 def inverse_variance(sites: Sequence[SiteSummary], level: float = LEVEL) -> PooledEstimate:
@@ -184,14 +197,6 @@ def _n_cases(sites: Sequence[SiteSummary]) -> int:
     return sum(site.n for site in sites)
 
 
-def _case_shares(sites: Sequence[SiteSummary]) -> Floats:
-    n = np.array([site.n for site in sites], dtype=np.float64)
-    if n.sum() < 1:
-        raise InestimableError("no site gave a case")
-    shares: Floats = n / n.sum()
-    return shares
-
-
 def _variances(sites: Sequence[SiteSummary]) -> Floats:
     """Sampling variances, all positive: a weight by precision cannot be infinite."""
     if not sites:
@@ -210,6 +215,14 @@ def _weighted(variances: Floats) -> tuple[Floats, float]:
     precision = 1 / variances
     total = float(precision.sum())
     return precision / total, math.sqrt(1 / total)
+
+
+def _snapped(value: float, lower: float | None, upper: float | None) -> float:
+    """A mean of values at the very end of a range lies there too, whatever rounding did to it."""
+    for end in (lower, upper):
+        if end is not None and math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-12):
+            return end
+    return value
 
 
 def _satterthwaite(parts: Floats, patients: Sequence[int | None]) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medperf.analysis.estimates import LEVEL, Bools, Estimate, Floats, demand_level
+from medperf.analysis.estimates import LEVEL, Bools, Estimate, Floats, Integers, demand_level
 from medperf.analysis.intervals import defined_replicates
 from medperf.domain.benchmarks import Direction
 from medperf.domain.errors import InestimableError
@@ -82,32 +82,82 @@ def rank_models(
         InestimableError: without models, or where replicates are missing or of unequal number.
     """
     demand_level(level)
-    names, oriented, draws = _matrix(values, replicates, direction)
-    better = significantly_better(oriented, draws, level)
+    _, oriented, draws = _matrix(values, replicates, direction)
+    return ranked(values, significantly_better(oriented, draws, level), direction)
+
+
+def ranked(
+    values: Mapping[str, float], better: Bools, direction: Direction = Direction.HIGHER
+) -> tuple[RankedModel, ...]:
+    """Rank models by value, given which is better than which for sure.
+
+    Args:
+        values: each model's value; models of equal value share the better rank.
+        better: ``k x k``, in order of the models' names: ``i`` is better than ``j`` for sure.
+        direction: which way is better.
+    """
+    names = sorted(values)
+    oriented = _oriented(np.array([values[name] for name in names], dtype=np.float64), direction)
     ranks = [1 + int((oriented > own).sum()) for own in oriented]
     starts, ends = 1 + better.sum(axis=0), len(names) - better.sum(axis=1)
     groups = _tie_groups(oriented, better)
-    ranked = [
-        RankedModel(name, values[name], ranks[i], int(starts[i]), int(ends[i]), groups[i])
+    # Where models ran at different sites, values and differences over common sites may disagree;
+    # the rank that is shown is never outside its own interval.
+    found = [
+        RankedModel(
+            name,
+            values[name],
+            ranks[i],
+            min(int(starts[i]), ranks[i]),
+            max(int(ends[i]), ranks[i]),
+            groups[i],
+        )
         for i, name in enumerate(names)
     ]
-    return tuple(sorted(ranked, key=lambda model: (model.rank, model.model)))
+    return tuple(sorted(found, key=lambda model: (model.rank, model.model)))
 
 
 def significantly_better(values: Floats, replicates: Floats, level: float = LEVEL) -> Bools:
     """Whether model ``i`` is better than model ``j`` for sure (shape ``k x k``), higher is better.
 
-    Single-step maximum of the studentized differences over all pairs and replicates (shape ``k x
-    b``): the share ``level`` of replicates has no pair further from its difference than that.
+    ``pairwise_better`` of all pairs over the same cases; replicates have shape ``k x b``.
     """
-    k = values.size
-    difference = values[:, np.newaxis] - values[np.newaxis, :]
-    first, second = np.triu_indices(k, 1)
+    first, second = np.triu_indices(values.size, 1)
+    return pairwise_better(
+        values.size,
+        (first, second),
+        values[first] - values[second],
+        replicates[first] - replicates[second],
+        level,
+    )
+
+
+def pairwise_better(
+    k: int,
+    pairs: tuple[Integers, Integers],
+    differences: Floats,
+    drawn: Floats,
+    level: float = LEVEL,
+) -> Bools:
+    """Whether model ``i`` is better than model ``j`` for sure (shape ``k x k``), higher is better.
+
+    Single-step maximum of the studentized differences over all pairs and replicates: the share
+    ``level`` of replicates has no pair further from its difference than that. A pair that is not
+    among ``pairs`` is never decided.
+
+    Args:
+        k: the number of models.
+        pairs: the two models of each pair, shape ``p`` each.
+        differences: of each pair, first less second, shape ``p``.
+        drawn: the same in every replicate, shape ``p x b``, paired.
+        level: the probability with which all decisions together hold.
+    """
+    better = np.zeros((k, k), dtype=bool)
+    first, second = pairs
     if first.size == 0:
-        return np.zeros((k, k), dtype=bool)
-    drawn = replicates[first] - replicates[second]
+        return better
     errors = drawn.std(axis=1, ddof=1)
-    apart = np.abs(drawn - difference[first, second][:, np.newaxis])
+    apart = np.abs(drawn - differences[:, np.newaxis])
     # Models that never differ have no error: they do not stretch the quantile, and are compared
     # by their values alone.
     varies = errors > 1e-12 * (1 + np.abs(drawn).max())
@@ -116,9 +166,9 @@ def significantly_better(values: Floats, replicates: Floats, level: float = LEVE
         if varies.any()
         else 0.0
     )
-    reach = np.zeros((k, k))
-    reach[first, second] = reach[second, first] = np.where(varies, critical * errors, 0.0)
-    better: Bools = difference > reach
+    reach = np.where(varies, critical * errors, 0.0)
+    better[first, second] = differences > reach
+    better[second, first] = -differences > reach
     return better
 
 

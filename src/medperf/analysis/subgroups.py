@@ -36,7 +36,8 @@ def gap(
 
     With replicates its error is that of their differences, which is right even where a patient
     has cases in both subgroups; without, patients are taken to be in one only. The largest of many
-    gaps is large by chance as well; ``adjusted_level`` makes up for that.
+    gaps is large by chance as well; ``adjusted_level`` makes up for that. Without standard errors
+    the gap has no interval.
 
     Args:
         estimates: subgroup to estimate; suppressed subgroups are left out.
@@ -51,6 +52,10 @@ def gap(
     worse, better = order[0], order[-1]
     each = adjusted_level(level, len(estimates))
     first, second = estimates[better], estimates[worse]
+    if replicates is None and None in (first.standard_error, second.standard_error):
+        n = first.n + second.n
+        difference = Estimate(first.value - second.value, n, Method.INDEPENDENT_DIFFERENCE)
+        return Gap(better, worse, difference)
     if replicates is None:
         return Gap(better, worse, independent_difference(first, second, each))
     drawn = replicates[better] - replicates[worse]

@@ -1,5 +1,7 @@
 """Leaderboards: what the results of many sites say together, and how sure that is."""
 
+from typing import Any
+
 from pydantic import Field
 
 from medperf.domain.identifiers import Id, UtcTime
@@ -32,6 +34,7 @@ class SubgroupEstimate(Record):
     subgroup: str
     value: float | None
     n: int
+    n_sites: int = 0
     n_suppressed: int = 0
     interval: IntervalRecord | None = None
 
@@ -64,17 +67,33 @@ class CalibrationPoint(Record):
     interval: IntervalRecord | None = None
 
 
+class AurocOfAllCases(Record):
+    """The AUROC over all cases of all sites in one heap, from histograms of scores.
+
+    It compares cases of different sites with each other, which the cell's own value, a mean over
+    sites, does not. With the scores themselves it would lie between ``lowest`` and ``highest``.
+    """
+
+    value: float
+    n: int
+    lowest: float
+    highest: float
+    interval: IntervalRecord | None = None
+
+
 class LeaderboardCell(Record):
     """A metric of a model over all sites; ``sites`` is empty where only pooled may be seen.
 
     ``tau`` is the standard deviation between sites' true values in units of the metric, ``i2`` the
     share (0 to 1) of visible differences that is not chance, ``prediction`` where the next site's
-    true value is expected. ``class_label`` names the class of a per-class metric.
+    true value is expected. ``class_label`` names the class of a per-class metric. ``notes`` say, in
+    sentences that name no site, why a number is not there or is not what the plan asks for.
     """
 
     metric: str
     value: float | None
     n: int
+    n_sites: int = 0
     class_label: str | None = None
     method: str | None = None
     interval: IntervalRecord | None = None
@@ -86,7 +105,10 @@ class LeaderboardCell(Record):
     subgroups: tuple[SubgroupEstimate, ...] = ()
     gaps: tuple[SubgroupGap, ...] = ()
     standardized: tuple[Standardized, ...] = ()
+    auroc_of_all_cases: AurocOfAllCases | None = None
     calibration: tuple[CalibrationPoint, ...] = ()
+    calibration_error: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class InferenceCost(Record):
@@ -100,12 +122,14 @@ class LeaderboardRow(Record):
     """One model. ``n_missing`` counts approved datasets without a shown result.
 
     ``rank_from`` to ``rank_to`` are the ranks that the data do not exclude, for all models at once;
-    ``tie_group`` 1 holds the best model and all not significantly worse. None without replicates.
+    ``tie_group`` 1 holds the best model and all not significantly worse; ``share_first`` is the
+    share of bootstrap draws in which the model comes first. None where replicates do not allow it.
     """
 
     rank: int | None
     model_id: Id
     model: str
+    version: int = 1
     organization: str
     cells: tuple[LeaderboardCell, ...]
     n_results: int
@@ -123,8 +147,9 @@ class LeaderboardRow(Record):
 class Comparison(Record):
     """Two models on the same patients, by one metric: ``first`` less ``second``.
 
-    ``p_adjusted`` counts that it is one of many (Holm). ``verdict`` is superior, inferior,
-    non_inferior or inconclusive.
+    Only the ``n_sites`` datasets that both ran on count, ``n`` cases of each. ``p_adjusted`` counts
+    that it is one of many (Holm). ``verdict`` is superior, inferior, non_inferior or inconclusive.
+    ``is_exploratory`` marks what the analysis plan did not fix beforehand.
     """
 
     metric: str
@@ -132,41 +157,101 @@ class Comparison(Record):
     second_id: Id
     first: str
     second: str
-    difference: float
+    difference: float | None
     n: int
     interval: IntervalRecord | None
     p_value: float | None
     p_adjusted: float | None
     verdict: str
     margin: float | None = None
+    n_sites: int = 0
+    is_exploratory: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Stability(Record):
     """How much of the order is chance: Kendall's tau between the order shown and others.
 
-    ``tau`` is the mean over bootstrap draws of patients, with its 95 % range; ``agreement`` holds
-    tau between the orders by the primary and by each other metric.
+    ``tau`` is the mean over bootstrap draws of patients, with its 95 % range, over the ``n_sites``
+    datasets that all ranked models ran on; ``agreement`` holds tau between the orders by the
+    primary and by each other metric.
     """
 
     tau: float | None = None
     tau_lower: float | None = None
     tau_upper: float | None = None
+    n_sites: int = 0
     agreement: dict[str, float] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Leaderboard(Record):
     """The models of a benchmark in order of its primary metric, as far as the caller may see.
 
-    ``comparisons`` are of each two models by the primary metric.
+    ``comparisons`` are of each two models by the primary metric. Everything follows from the
+    results shown and the ``analysis_plan``, whose digest every result names.
     """
 
     benchmark_id: Id
     benchmark: str
+    version: int = 1
     primary: str | None
     direction: str | None
     metrics: tuple[str, ...]
     rows: tuple[LeaderboardRow, ...]
     comparisons: tuple[Comparison, ...] = ()
     stability: Stability | None = None
+    rank_method: str | None = None
+    analysis_plan: dict[str, Any] = Field(default_factory=dict)
+    analysis_plan_digest: str = ""
+    withheld_reason: str = ""
+    as_of: UtcTime
+
+
+class TrendPoint(Record):
+    """One version of something, and how it differs from the version before it.
+
+    ``difference`` is this version less the one before, on the same datasets where ``is_paired``.
+    ``is_worse`` is the alarm: worse for sure, all changes of the trend counted (Holm).
+    """
+
+    id: Id
+    version: int
+    value: float | None
+    n: int
+    n_sites: int
+    interval: IntervalRecord | None = None
+    difference: float | None = None
+    difference_interval: IntervalRecord | None = None
+    is_paired: bool = False
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    is_worse: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class TrendLine(Record):
+    """The versions of a model, of a dataset (for one model), or of the benchmark (for one model).
+
+    ``kind`` is model, dataset or benchmark; ``model`` and ``site`` say of which, where it is one.
+    """
+
+    kind: str
+    name: str
+    model_id: Id | None = None
+    model: str | None = None
+    site: str | None = None
+    points: tuple[TrendPoint, ...]
+
+
+class Trend(Record):
+    """The primary metric over versions, as far as the caller may see."""
+
+    benchmark_id: Id
+    benchmark: str
+    primary: str | None
+    direction: str | None
+    lines: tuple[TrendLine, ...]
+    n_worse: int = 0
     withheld_reason: str = ""
     as_of: UtcTime

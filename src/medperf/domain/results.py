@@ -51,11 +51,16 @@ class MissingEstimate(Form):
 
 
 class TypedResult(Form):
-    """``medperf.results/v1``: every number has a meaning and can be pooled and compared."""
+    """``medperf.results/v1``: every number has a meaning and can be pooled and compared.
+
+    ``pairing`` names the weights behind bootstrap replicates without giving them away: replicates
+    of two results are paired if they come from one dataset and it is the same.
+    """
 
     schema_: Literal["medperf.results/v1"] = Field(default="medperf.results/v1", alias="schema")
     n_cases: int = Field(ge=0)
     n_failed: int = Field(default=0, ge=0)
+    pairing: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     metrics: tuple[MetricEstimate, ...] = Field(max_length=10_000)
     missing: tuple[MissingEstimate, ...] = Field(default=(), max_length=10_000)
 

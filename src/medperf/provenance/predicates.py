@@ -52,13 +52,19 @@ class Approval(BaseModel):
 
 
 class StepTimes(BaseModel):
-    """When a step of an execution ran."""
+    """When a step of an execution ran, and the most memory it took where that was seen."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     task: str
     started_at: UtcTime
     ended_at: UtcTime
+    peak_memory_bytes: int | None = Field(default=None, ge=0)
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+        return (self.ended_at - self.started_at).total_seconds()
 
 
 class ExecutionInputs(BaseModel):
@@ -164,6 +170,11 @@ class ResultPredicate(ExecutionInputs, Predicate):
     def subjects(self) -> dict[str, str]:
         """The digests this is about, by name."""
         return {**super().subjects(), "grant": self.grant_digest, "result": self.result_digest}
+
+    @property
+    def inference(self) -> StepTimes | None:
+        """The step in which the model ran; None where predictions of an earlier one were used."""
+        return next((step for step in self.steps if step.task == "infer"), None)
 
 
 class DecisionPredicate(Predicate):

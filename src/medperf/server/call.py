@@ -1,7 +1,7 @@
 """One call to the server: who asks, when, over which connection, of which program."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from medperf.provenance.keys import Signer
 from medperf.server.log.signing import LogSigner
+from medperf.server.remembering import Remembered
 
 Wire = dict[str, Any]
 """A record as it is sent: exactly the fields of its class in ``medperf.domain``."""
@@ -55,6 +56,8 @@ class Identity:
     grant_valid: timedelta
     log: LogSigner
     """Signs the log's checkpoints."""
+    remembered: Remembered = field(default_factory=Remembered)
+    """What was computed lately and would be computed again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from medperf.site.yaml_files import parse
 
 RESULT, FAILURE, DATASET, ASSOCIATION = "result", "failure", "dataset", "association"
 _STEPS = frozenset({"fetch", "infer", "evaluate", "check", "release", "run"})
+_MIB = 1 << 20
 _FACTS = frozenset({"exit_code", "duration_s", "peak_memory_bytes", "memory_bytes", "timeout_s"})
 _READ_FACTOR = 8
 """A ``results.yaml`` this many times larger than its document may be is not even parsed."""
@@ -361,8 +362,15 @@ def _grant(job: Job) -> Statement[GrantPredicate]:
 
 
 def _times(step: StepRecord) -> StepTimes:
+    peak = step.peak_memory_bytes
     return StepTimes.model_validate(
-        {"task": step.task, "started_at": step.started_at, "ended_at": step.ended_at}
+        {
+            "task": step.task,
+            "started_at": step.started_at,
+            "ended_at": step.ended_at,
+            # To whole MiB: a model cannot spell anything fine with the memory it takes.
+            "peak_memory_bytes": None if peak is None else -(-peak // _MIB) * _MIB,
+        }
     )
 
 

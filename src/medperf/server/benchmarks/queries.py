@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Text,
     and_,
     bindparam,
     exists,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
 )
 
 from medperf.domain import lifecycle
@@ -167,6 +169,8 @@ def entered_models(connection: Connection, benchmark_id: int) -> list[Wire]:
         select(
             models.c.id,
             models.c.name,
+            models.c.version,
+            models.c.supersedes_id,
             models.c.organization_id,
             organizations.c.name.label("organization"),
         )
@@ -186,30 +190,60 @@ def shown_results(
     states: tuple[str, ...],
     sees_all: bool,
 ) -> list[Wire]:
-    """Results with their sites: the caller's own, and those in the states that may be seen."""
-    own_model = models.c.organization_id == caller.organization_id
-    seen: ColumnElement[bool] = true() if sees_all else own_model
+    """Results with their sites: the caller's own, and those in the states that may be seen.
+
+    Without their documents, which are large.
+    """
     statement = (
         select(
+            results.c.id,
             results.c.model_id,
             results.c.dataset_id,
-            results.c.document,
+            results.c.statement_digest,
+            executions.c.resources,
             sites.c.id.label("site_id"),
             sites.c.name.label("site"),
             sites.c.organization_id,
         )
         .join_from(results, sites, sites.c.id == results.c.site_id)
         .join(models, models.c.id == results.c.model_id)
-        .where(
-            results.c.benchmark_id == benchmark_id,
-            or_(
-                and_(sites.c.organization_id == caller.organization_id, _IS_APPROVED),
-                and_(results.c.state.in_(states), seen),
-            ),
-        )
+        .join(executions, executions.c.id == results.c.execution_id)
+        .where(_are_shown(caller, benchmark_id, states, sees_all))
         .order_by(results.c.id)
     )
     return [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
+
+
+def result_documents(
+    connection: Connection,
+    caller: Caller,
+    benchmark_id: int,
+    *,
+    states: tuple[str, ...],
+    sees_all: bool,
+) -> dict[int, str]:
+    """The documents of these results as JSON text, by the results' numbers."""
+    statement = (
+        select(results.c.id, type_coerce(results.c.document, Text()))
+        .join_from(results, sites, sites.c.id == results.c.site_id)
+        .join(models, models.c.id == results.c.model_id)
+        .where(_are_shown(caller, benchmark_id, states, sees_all))
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _are_shown(
+    caller: Caller, benchmark_id: int, states: tuple[str, ...], sees_all: bool
+) -> ColumnElement[bool]:
+    own_model = models.c.organization_id == caller.organization_id
+    seen: ColumnElement[bool] = true() if sees_all else own_model
+    return and_(
+        results.c.benchmark_id == benchmark_id,
+        or_(
+            and_(sites.c.organization_id == caller.organization_id, _IS_APPROVED),
+            and_(results.c.state.in_(states), seen),
+        ),
+    )
 
 
 def failed_executions(connection: Connection, benchmark_id: int) -> Mapping[int, int]:

@@ -67,7 +67,15 @@ def submit(call: Call, form: ResultForm) -> Wire:
     benchmark = whole(call.connection, execution["benchmark_id"])
     document = _checked_document(call, said, execution, benchmark)
     completing = find_act(lifecycle.EXECUTION, execution["state"], "complete", {Side.SITE})
-    perform(call, lifecycle.EXECUTION, executions, execution, completing, ended_at=call.now)
+    perform(
+        call,
+        lifecycle.EXECUTION,
+        executions,
+        execution,
+        completing,
+        ended_at=call.now,
+        resources=_resources(said),
+    )
     number = add(
         call,
         results,
@@ -178,6 +186,18 @@ def _checked_document(call: Call, said: ResultPredicate, execution: Wire, benchm
     if checked.suppressed:
         raise UndeclaredValueError("an estimate rests on fewer cases than the plan allows")
     return said.result
+
+
+def _resources(said: ResultPredicate) -> dict[str, float] | None:
+    """What the model took, in the words in which failures say it."""
+    step = said.inference
+    if step is None:
+        return None
+    memory = step.peak_memory_bytes
+    return {
+        "duration_s": step.seconds,
+        **({} if memory is None else {"peak_memory_bytes": float(memory)}),
+    }
 
 
 def _decide(

@@ -1,0 +1,169 @@
+"""Two models by one metric, over the datasets that both ran on and on the same patients.
+
+A dataset counts where both gave paired replicates. Under `Pooling.CASE_WEIGHTED` the difference is
+that of the two case-weighted means and its error that of the replicates' differences; under
+`Pooling.RANDOM_EFFECTS` it is the mean over sites like these of the sites' paired differences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medperf.analysis import comparison
+from medperf.analysis.comparison import compare, compare_over_sites, site_difference
+from medperf.analysis.estimates import Floats
+from medperf.analysis.pooled_cells import IN_PART, ONE_ALONE, Sight
+from medperf.analysis.pooling import case_shares, pooled_replicates
+from medperf.analysis.site_results import Contribution
+from medperf.analysis.site_summary import SiteSummary
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, Pooling
+from medperf.domain.errors import InestimableError
+
+FIRST, SECOND = "first", "second"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model's contributions to one metric; `Line.of` keeps what was computed of them."""
+
+    contributions: Mapping[int, Contribution]
+    _known: dict[tuple[int, ...], tuple[float, Floats]]
+
+    @classmethod
+    def of(cls, contributions: Sequence[Contribution]) -> "Line":
+        """The contributions by dataset."""
+        return cls({each.dataset_id: each for each in contributions}, {})
+
+    @property
+    def datasets(self) -> set[int]:
+        """The datasets that the model has a value on."""
+        return set(self.contributions)
+
+    def summaries(self, datasets: Sequence[int]) -> list[SiteSummary]:
+        """Those of some datasets, in their order."""
+        return [self.contributions[number].summary for number in datasets]
+
+    def case_weighted(self, datasets: tuple[int, ...]) -> tuple[float, Floats]:
+        """The case-weighted value over some datasets, and its replicates (shape ``b``)."""
+        if datasets not in self._known:
+            sites = self.summaries(datasets)
+            values = np.array([site.value for site in sites])
+            value = float(case_shares(sites) @ values)
+            self._known[datasets] = value, pooled_replicates(sites)
+        return self._known[datasets]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What two models' common datasets say; ``found`` is None where they do not say enough.
+
+    ``difference`` is there as soon as there is a common dataset that may be seen. ``datasets`` are
+    those that count.
+    """
+
+    difference: float | None
+    n: int
+    datasets: tuple[int, ...]
+    found: comparison.Comparison | None = None
+    notes: tuple[str, ...] = ()
+
+
+def paired_datasets(lines: Sequence[Line]) -> tuple[int, ...]:
+    """The datasets on which all lines have paired replicates, in order."""
+    common = set.intersection(*(line.datasets for line in lines)) if lines else set()
+    return tuple(
+        number
+        for number in sorted(common)
+        if all(line.contributions[number].summary.replicates is not None for line in lines)
+        and len({line.contributions[number].pairing for line in lines}) == 1
+    )
+
+
+def compare_lines(
+    first: Line,
+    second: Line,
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+    sight: Sight,
+    *,
+    margin: float | None = None,
+) -> Compared:
+    """Compare two models; ``margin`` is in units of the metric, None for none."""
+    common = tuple(sorted(first.datasets & second.datasets))
+    if not common:
+        return Compared(None, 0, (), notes=("no dataset has results of both",))
+    paired = paired_datasets([first, second])
+    used = paired or common
+    if not sight.allows([first.contributions[number] for number in used]):
+        return Compared(None, 0, used, notes=(ONE_ALONE,))
+    if not sight.with_sites and not set(used) == first.datasets == second.datasets:
+        return Compared(None, 0, used, notes=(IN_PART,))
+    n = _n_cases(first, second, used)
+    notes = _left_out(first, second, common, paired)
+    if not paired:
+        value = _mean(first, common) - _mean(second, common)
+        return Compared(value, n, common, None, notes)
+    try:
+        found = _compare(first, second, paired, metric, plan, margin or 0.0)
+    except InestimableError as error:
+        value = first.case_weighted(paired)[0] - second.case_weighted(paired)[0]
+        return Compared(value, n, paired, None, (*notes, error.detail))
+    return Compared(found.difference.value, n, paired, found, notes)
+
+
+def _compare(
+    first: Line,
+    second: Line,
+    datasets: tuple[int, ...],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+    margin: float,
+) -> comparison.Comparison:
+    if plan.pooling is Pooling.RANDOM_EFFECTS:
+        pairs = zip(first.summaries(datasets), second.summaries(datasets), strict=True)
+        if all(site_difference(one, other).standard_error for one, other in pairs):
+            return compare_over_sites(
+                FIRST,
+                SECOND,
+                {FIRST: first.summaries(datasets), SECOND: second.summaries(datasets)},
+                direction=metric.direction,
+                margin=margin,
+                level=plan.level,
+            )
+    # Also where a site's differences have no spread: the interval's method says which it was.
+    one, other = first.case_weighted(datasets), second.case_weighted(datasets)
+    return compare(
+        FIRST,
+        SECOND,
+        {FIRST: one[0], SECOND: other[0]},
+        {FIRST: one[1], SECOND: other[1]},
+        _n_cases(first, second, datasets),
+        direction=metric.direction,
+        margin=margin,
+        level=plan.level,
+    )
+
+
+def _left_out(
+    first: Line, second: Line, common: tuple[int, ...], paired: tuple[int, ...]
+) -> tuple[str, ...]:
+    notes = []
+    either = first.datasets | second.datasets
+    if len(common) < len(either):
+        notes.append(f"over {len(common)} of {len(either)} datasets: the others have one result")
+    if not paired:
+        notes.append("no interval: no dataset has paired replicates of both")
+    elif len(paired) < len(common):
+        notes.append(f"over {len(paired)} of {len(common)} datasets: the others gave no replicates")
+    return tuple(notes)
+
+
+def _mean(line: Line, datasets: Sequence[int]) -> float:
+    sites = line.summaries(datasets)
+    return float(case_shares(sites) @ np.array([site.value for site in sites]))
+
+
+def _n_cases(first: Line, second: Line, datasets: Sequence[int]) -> int:
+    pairs = zip(first.summaries(datasets), second.summaries(datasets), strict=True)
+    return sum(min(one.n, other.n) for one, other in pairs)

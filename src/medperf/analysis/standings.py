@@ -1,0 +1,207 @@
+"""How the models of a leaderboard stand: ranks, who is better for sure, and how much is chance.
+
+A rank is by the value that is shown; equal to the metric's decimals is a tie, and ties share the
+better rank. Which ranks the data do not exclude follows from differences over the datasets that
+both models of a pair ran on, for all pairs at once: a pair without paired replicates is never
+decided, so that missing numbers widen rank intervals and never narrow them.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medperf.analysis import comparison, ranking
+from medperf.analysis.estimates import Bools
+from medperf.analysis.paired import Compared, Line, compare_lines, paired_datasets
+from medperf.analysis.pooled_cells import Sight
+from medperf.analysis.ranking import RankedModel
+from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric, Pooling
+from medperf.domain.errors import InestimableError
+from medperf.domain.leaderboards import Stability
+
+BY_TESTS = "holm-ranks/v1"
+_FEWEST = 2
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What is known of the order of models, by their numbers.
+
+    Attributes:
+        ranks: of every model with a value.
+        ranked: with intervals and tie groups; empty where no pair could be compared.
+        compared: every pair of models with results, in order.
+        first: the share of draws in which a model comes first.
+        method: how rank intervals were made; None without any.
+    """
+
+    ranks: Mapping[int, int]
+    ranked: Mapping[int, RankedModel] = field(default_factory=dict)
+    compared: Mapping[Pair, Compared] = field(default_factory=dict)
+    first: Mapping[int, float] = field(default_factory=dict)
+    stability: Stability | None = None
+    method: str | None = None
+
+
+def standings(
+    values: Mapping[int, float],
+    lines: Mapping[int, Line],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+    sight: Sight,
+) -> Standings:
+    """Order the models.
+
+    Args:
+        values: the value shown of each model that has one.
+        lines: what each of these models' datasets say.
+        metric: the plan's primary one.
+        plan: the analysis plan.
+        sight: what may be seen.
+    """
+    rounded = {number: round(value, metric.decimals) for number, value in values.items()}
+    ranks = _ranks(rounded, metric.direction)
+    numbers = sorted(values)
+    if len(numbers) < _FEWEST:
+        return Standings(ranks)
+    compared = _compare_all(numbers, lines, metric, plan, sight)
+    stability, first = _stability(rounded, lines, metric, sight)
+    if not any(each.found for each in compared.values()):
+        return Standings(ranks, {}, compared, first, stability)
+    by_tests = plan.pooling is Pooling.RANDOM_EFFECTS
+    better = (_by_tests if by_tests else _by_maximum)(numbers, compared, lines, metric, plan)
+    named = {_name(number): value for number, value in rounded.items()}
+    ranked = {int(each.model): each for each in ranking.ranked(named, better, metric.direction)}
+    method = BY_TESTS if by_tests else ranking.METHOD
+    return Standings(ranks, ranked, compared, first, stability, method)
+
+
+def agreement(
+    values: Mapping[str, Mapping[int, float]], directions: Mapping[str, Direction], primary: str
+) -> dict[str, float]:
+    """Kendall's tau between the orders by the primary and by each other metric.
+
+    Over the models that have both values; a metric that fewer than two have both of is left out.
+    """
+    found = {}
+    for metric, by_model in values.items():
+        both = sorted(by_model.keys() & values.get(primary, {}).keys())
+        if metric == primary or len(both) < _FEWEST:
+            continue
+        mine = {
+            name: {str(number): values[name][number] for number in both}
+            for name in (primary, metric)
+        }
+        [tau] = ranking.metric_agreement(mine, directions).values()
+        found[metric] = tau
+    return found
+
+
+def _name(number: int) -> str:
+    """Names sort as numbers do."""
+    return f"{number:020d}"
+
+
+def _ranks(values: Mapping[int, float], direction: Direction) -> dict[int, int]:
+    sign = 1 if direction is Direction.HIGHER else -1
+    return {
+        number: 1 + sum(sign * other > sign * value for other in values.values())
+        for number, value in values.items()
+    }
+
+
+def _compare_all(
+    numbers: Sequence[int],
+    lines: Mapping[int, Line],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+    sight: Sight,
+) -> dict[Pair, Compared]:
+    found = {
+        (one, other): compare_lines(
+            lines[one], lines[other], metric, plan, sight, margin=plan.margin
+        )
+        for one, other in itertools.combinations(numbers, 2)
+    }
+    decided = [pair for pair, each in found.items() if each.found is not None]
+    adjusted = comparison.adjusted(
+        [each.found for each in found.values() if each.found is not None],
+        direction=metric.direction,
+        margin=plan.margin or 0.0,
+        level=plan.level,
+    )
+    for pair, each in zip(decided, adjusted, strict=True):
+        before = found[pair]
+        found[pair] = Compared(before.difference, before.n, before.datasets, each, before.notes)
+    return found
+
+
+def _by_maximum(
+    numbers: Sequence[int],
+    compared: Mapping[Pair, Compared],
+    lines: Mapping[int, Line],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+) -> Bools:
+    place = {number: i for i, number in enumerate(numbers)}
+    pairs, differences, drawn = [], [], []
+    for (one, other), each in compared.items():
+        if each.found is not None:
+            first, second = (lines[number].case_weighted(each.datasets) for number in (one, other))
+            pairs.append((place[one], place[other]))
+            differences.append(first[0] - second[0])
+            drawn.append(first[1] - second[1])
+    sign = 1 if metric.direction is Direction.HIGHER else -1
+    first_index, second_index = np.array(pairs, dtype=np.int64).T
+    return ranking.pairwise_better(
+        len(numbers),
+        (first_index, second_index),
+        sign * np.array(differences),
+        sign * np.stack(drawn),
+        plan.level,
+    )
+
+
+def _by_tests(
+    numbers: Sequence[int],
+    compared: Mapping[Pair, Compared],
+    _lines: Mapping[int, Line],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+) -> Bools:
+    place = {number: i for i, number in enumerate(numbers)}
+    better = np.zeros((len(numbers), len(numbers)), dtype=bool)
+    sign = 1 if metric.direction is Direction.HIGHER else -1
+    for (one, other), each in compared.items():
+        if each.found is not None and each.found.p_adjusted < 1 - plan.level:
+            won = sign * each.found.difference.value > 0
+            better[(place[one], place[other]) if won else (place[other], place[one])] = True
+    return better
+
+
+def _stability(
+    values: Mapping[int, float], lines: Mapping[int, Line], metric: PlannedMetric, sight: Sight
+) -> tuple[Stability, dict[int, float]]:
+    numbers = sorted(values)
+    datasets = paired_datasets([lines[number] for number in numbers])
+    if not datasets:
+        return Stability(notes=("no dataset has paired replicates of all ranked models",)), {}
+    some = lines[numbers[0]].contributions
+    if not sight.allows([some[number] for number in datasets]):
+        return Stability(notes=("only one dataset has replicates of all ranked models",)), {}
+    drawn = {_name(number): lines[number].case_weighted(datasets)[1] for number in numbers}
+    named = {_name(number): value for number, value in values.items()}
+    try:
+        found = ranking.rank_stability(named, drawn, direction=metric.direction)
+    except InestimableError as error:
+        return Stability(n_sites=len(datasets), notes=(error.detail,)), {}
+    stability = Stability(
+        tau=found.tau,
+        tau_lower=found.tau_lower,
+        tau_upper=found.tau_upper,
+        n_sites=len(datasets),
+    )
+    return stability, {int(name): share for name, share in found.first.items()}
