@@ -34,8 +34,8 @@ agreements = st.builds(
     kind=st.sampled_from(["membership", "data_use"]),
     digest=st.just(FACTS.model.digest),
     party_ids=st.frozensets(ids, max_size=3),
-    valid_from=times,
-    expires_at=times,
+    starts_at=times,
+    ends_at=times,
 )
 facts = st.builds(
     replace,

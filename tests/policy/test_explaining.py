@@ -57,10 +57,10 @@ def test_an_agreement_that_ended_is_said_to_have_ended():
         kind="data_use",
         digest=world.FACTS.model.digest,
         party_ids=frozenset({1, 2}),
-        valid_from=world.NOW.replace(year=2025),
-        expires_at=world.NOW,
+        starts_at=world.NOW.replace(year=2025),
+        ends_at=world.NOW,
     )
-    future = replace(ended, id=5, valid_from=world.LATER, expires_at=world.LATER)
+    future = replace(ended, id=5, starts_at=world.LATER, ends_at=world.LATER)
     facts = replace(world.FACTS, agreements=(ended, future))
     told = lines([Choice("only-under-agreement", {})], facts)
     assert "    agreements.with_model_owner is empty" in told

@@ -157,8 +157,8 @@ def test_only_under_an_agreement_that_both_signed_and_that_is_in_force():
         kind="data_use",
         digest=world.FACTS.model.digest,
         party_ids=frozenset({1, 2}),
-        valid_from=world.NOW,
-        expires_at=world.LATER,
+        starts_at=world.NOW,
+        ends_at=world.LATER,
     )
 
     def under(agreement, now=world.NOW):

@@ -18,6 +18,7 @@ from medperf.provenance.notes import NoteKey
 from medperf.provenance.predicates import (
     Approval,
     DatasetPredicate,
+    Decider,
     DecisionPredicate,
     ExecutionInputs,
     GrantPredicate,
@@ -99,7 +100,7 @@ class Federation:
             digests=about,
             benchmark_id=None if noun == "benchmark" else INPUTS.benchmark_id,
             organization="Hospital",
-            decided_by=Approval(name=f"{noun} approver", role="owner", at=NOON),
+            decided_by=Decider(name=f"{noun} approver", role="person", at=NOON, user_id=5),
         )
         self.record(decision.model_copy(update=changes), self.server)
 

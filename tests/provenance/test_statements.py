@@ -11,6 +11,7 @@ from medperf.provenance.predicates import (
     AgreementPredicate,
     Approval,
     DatasetPredicate,
+    Decider,
     DecisionPredicate,
     GrantPredicate,
     KeyPredicate,
@@ -45,6 +46,7 @@ INPUTS = {
     "analysis_plan_digest": digest("plan"),
 }
 APPROVAL = Approval(name="Anna", role="owner", at=AT)
+DECIDER = Decider(name="Anna", role="person", at=AT, user_id=4)
 EXAMPLES = {
     "dataset": DatasetPredicate(
         dataset_id=2,
@@ -80,16 +82,20 @@ EXAMPLES = {
         noun_id=3,
         digests={"model/image": digest("model")},
         organization="Hospital",
-        decided_by=APPROVAL,
+        decided_by=DECIDER,
     ),
     "agreement": AgreementPredicate(
         agreement_id=1,
         agreement_type="data_use",
         document_digest=digest("document"),
-        parties=("A", "B"),
-        valid_from=AT,
-        expires_at=AT,
-        signed_by=(APPROVAL,),
+        title="Data use",
+        document_size_bytes=1,
+        parties=({"organization_id": 1, "name": "A"}, {"organization_id": 2, "name": "B"}),
+        starts_at=AT,
+        ends_at=AT,
+        event="signed",
+        organization_id=1,
+        by=DECIDER,
     ),
     "policy": PolicyPredicate(
         policy_version=1, policy_digest=digest("policy"), approved_by=(APPROVAL,), in_force_at=AT

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 from hospital import NOW
 
+from medperf.client.key_file import read_key_file
 from medperf.domain import errors
 from medperf.domain.people import ServerInfo, Site
 from medperf.provenance.keys import PrivateKey, PublicKey
-from medperf.site.enrollment import enroll, read_key
+from medperf.site.enrollment import enroll
 from medperf.site.folder import SiteFolder
 
 SERVER_KEY = PrivateKey.from_seed(b"k" * 32).public
@@ -77,7 +78,7 @@ def test_a_site_has_its_own_folder_key_and_the_servers_pinned_key(server, folder
     place = SiteFolder(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert place.key.stat().st_mode & 0o777 == 0o600
-    assert read_key(place).key_id in server.enrolled
+    assert read_key_file(place.key).key_id in server.enrolled
 
 
 def test_doing_it_again_answers_what_is_there(server, folder):
@@ -132,10 +133,10 @@ def test_a_key_that_others_may_read_is_refused(server, folder):
     place = SiteFolder(folder)
     place.key.chmod(0o640)
     with pytest.raises(errors.ConflictError, match="others may read"):
-        read_key(place)
+        read_key_file(place.key)
     place.key.unlink()
     with pytest.raises(errors.InvalidRequestError, match="missing"):
-        read_key(place)
+        read_key_file(place.key)
 
 
 def test_a_file_is_no_folder(server, folder):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from medperf.cli.connection import connected, find, find_number
 from medperf.cli.output import note, show_done, show_record, show_rows
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from medperf.client.transport import Transport
 
 DEFAULT_LIMIT = 100
 
@@ -165,9 +168,7 @@ def _act_verb(described: Description, act: Act) -> Verb:
             number = find_number(transport, described.path, reference)
             if act.final:
                 confirm(f"{act.action} {described.noun} {number}? {act.final}", yes=yes)
-            record = transport.post(
-                f"/api/v1/{described.path}/{number}/{act.action}", {"reason": reason}
-            )
+            record = perform_act(transport, described, number, act.action, reason)
         show_done(f"{described.noun} {number} is {record['state']}.", record, act.then)
 
     parameters: list[click.Parameter] = [
@@ -180,6 +181,20 @@ def _act_verb(described: Description, act: Act) -> Verb:
     if act.final:
         example += ' --reason "superseded" --yes'
     return Verb(act.action, callback=perform, params=parameters, help=act.help, example=example)
+
+
+def perform_act(
+    transport: "Transport", described: Description, number: int, action: str, reason: str
+) -> dict[str, Any]:
+    """Do an act of a lifecycle, signed with the person's own key where they have one here."""
+    from medperf.cli.own_key import signed_act
+
+    body: dict[str, Any] = {"reason": reason}
+    statement = signed_act(transport, described.noun, number, action, reason)
+    if statement is not None:
+        body["statement"] = statement
+    done: dict[str, Any] = transport.post(f"/api/v1/{described.path}/{number}/{action}", body)
+    return done
 
 
 def _reference(described: Description) -> click.Argument:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from medperf.cli import listing
+from medperf.cli import listing, site_key
 from medperf.cli.asking import answer, confirm, on_terminal
 from medperf.cli.at_site import folder_option, opened, person_options, require_folder
 from medperf.cli.command import Noun, wants_json
@@ -37,6 +37,7 @@ def command() -> None:
     """The agent beside the data. It calls out and opens no port; people here decide what leaves."""
 
 
+command.add_command(site_key.command, "key")
 listing.add_ls(command, DESCRIBED, "medperf site ls\nmedperf site ls --organization 2")
 
 

@@ -33,6 +33,8 @@ SECTIONS: tuple[tuple[str, tuple[Branch, ...]], ...] = (
             Branch("organization", "medperf.cli.organization", "Hospitals, companies, bodies."),
             Branch("user", "medperf.cli.user", "People."),
             Branch("invitation", "medperf.cli.invitation", "How people and sites come in."),
+            Branch("key", "medperf.cli.key", "Your own key, which signs what you decide."),
+            Branch("agreement", "medperf.cli.agreement", "What organizations sign together."),
             Branch("audit", "medperf.cli.audit", "Who did what, and when."),
         ),
     ),

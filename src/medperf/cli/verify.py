@@ -11,10 +11,12 @@ from medperf.cli.command import Verb, chosen_profile, wants_json
 from medperf.cli.output import write, write_json
 from medperf.cli.text import printable
 from medperf.domain.errors import InvalidRequestError, ProofError
+from medperf.domain.identifiers import format_time
 
 if TYPE_CHECKING:
     from medperf.provenance.notes import NoteKey
-    from medperf.provenance.verdict import Finding, Verdict, VerifiedResult
+    from medperf.provenance.predicates import Approval
+    from medperf.provenance.verdict import Finding, Verdict, VerifiedAgreement, VerifiedResult
 
 
 @click.command(
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "show_all", is_flag=True, help="Say everything that holds, too.")
 def command(file: Path, log_key: str | None, show_all: bool) -> None:
-    """Check a bundle of results, offline, trusting nothing but the log's key.
+    """Check a bundle of results or agreements, offline, trusting nothing but the log's key.
 
     The exit status is 0 only if nothing failed and nothing is missing. What each step checks, and
     what no bundle can show, is in docs/reference/verification.md.
@@ -75,6 +77,9 @@ def _as_text(verdict: "Verdict", key: "NoteKey", *, show_all: bool) -> Iterator[
     for result in verdict.results:
         yield ""
         yield from _chain(result)
+    for agreement in verdict.agreements:
+        yield ""
+        yield from _agreement(agreement)
     groups = [("Failed", verdict.failed), ("Missing", verdict.missing)]
     if show_all:
         groups.append(("Checked", verdict.checked))
@@ -86,11 +91,12 @@ def _as_text(verdict: "Verdict", key: "NoteKey", *, show_all: bool) -> Iterator[
                 f"  {each.step:2} {STEPS[each.step]} - {each.about}: {each.detail}"
                 for each in findings
             )
+    counted = f"{len(verdict.agreements)} agreements verified; " if verdict.agreements else ""
     n_verified = sum(result.is_verified for result in verdict.results)
     yield ""
     yield (
-        f"{n_verified} of {len(verdict.results)} results verified;"
-        f" {len(verdict.checked)} checks hold, {len(verdict.failed)} fail,"
+        f"{n_verified} of {len(verdict.results)} results verified; {counted}"
+        f"{len(verdict.checked)} checks hold, {len(verdict.failed)} fail,"
         f" {len(verdict.missing)} could not be made."
     )
 
@@ -107,7 +113,30 @@ def _chain(result: "VerifiedResult") -> Iterator[str]:
     for name, digest in said.subjects().items():
         yield f"  {name}: {digest}"
     for approval in result.approvals:
-        yield f"  approved by {approval.name} ({approval.role}) at {approval.at:%Y-%m-%d %H:%MZ}"
+        yield (
+            f"  approved by {approval.name} ({approval.role}) at {approval.at:%Y-%m-%d %H:%MZ}"
+            f"{_voucher(approval)}"
+        )
+
+
+def _agreement(agreement: "VerifiedAgreement") -> Iterator[str]:
+    terms = agreement.terms
+    yield f"Agreement {terms.agreement_id} ({terms.agreement_type}), {terms.title}: verified"
+    yield f"  document: {terms.document_digest} ({terms.document_size_bytes} bytes)"
+    yield f"  from {terms.starts_at:%Y-%m-%d %H:%MZ} until {terms.ends_at:%Y-%m-%d %H:%MZ}"
+    if agreement.terminated_at is not None:
+        yield f"  terminated at {agreement.terminated_at:%Y-%m-%d %H:%MZ}"
+    for party in terms.parties:
+        by = agreement.signed_by[party.organization_id]
+        yield f"  signed by {by.name} for {party.name} at {by.at:%Y-%m-%d %H:%MZ}{_voucher(by)}"
+
+
+def _voucher(approval: "Approval") -> str:
+    from medperf.provenance.predicates import Decider
+
+    if not isinstance(approval, Decider) or approval.user_id is None:
+        return ""
+    return ", with their own key" if approval.key_id else ", for whom the server vouches"
 
 
 def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, float, int | None]]:
@@ -138,6 +167,17 @@ def _as_json(verdict: "Verdict", key: "NoteKey") -> dict[str, Any]:
                 "dataset_id": result.statement.predicate.dataset_id,
             }
             for result in verdict.results
+        ],
+        "agreements": [
+            {
+                **each.terms.model_dump(mode="json"),
+                "signed_by": {
+                    str(party): by.model_dump(mode="json") for party, by in each.signed_by.items()
+                },
+                "log_index": each.log_index,
+                "terminated_at": each.terminated_at and format_time(each.terminated_at),
+            }
+            for each in verdict.agreements
         ],
         "failed": [_finding(each) for each in verdict.failed],
         "missing": [_finding(each) for each in verdict.missing],

@@ -6,6 +6,7 @@ from medperf.client.log import Log
 from medperf.client.paging import BASE
 from medperf.client.resources import Actable, Readable, Registrable
 from medperf.client.transport import Credential, Transport
+from medperf.domain.agreements import Agreement, AgreementForm
 from medperf.domain.ai_models import Model, ModelForm
 from medperf.domain.associations import Association, AssociationForm
 from medperf.domain.benchmarks import Benchmark, BenchmarkForm
@@ -32,6 +33,7 @@ from medperf.domain.people import (
     KeyRotation,
     Organization,
     OrganizationForm,
+    PersonKey,
     Principal,
     Redemption,
     ServerInfo,
@@ -128,6 +130,29 @@ class Results(Actable[Result]):
         return LogBundle.model_validate(answer)
 
 
+class Users(Readable[User]):
+    """People."""
+
+    def register_key(self, form: PersonKey) -> User:
+        """POST ``/users/me/keys``: from now on the person decides with this key."""
+        answer = self._transport.post(f"{self._path}/me/keys", form.model_dump(mode="json"))
+        return User.model_validate(answer)
+
+    def revoke_key(self, number: int, key_id: str, reason: str = "") -> User:
+        """POST ``/users/{number}/keys/{key_id}/revoke``: the person's own act, or an admin's."""
+        path = f"{self._path}/{number}/keys/{key_id}/revoke"
+        return User.model_validate(self._transport.post(path, {"reason": reason}))
+
+
+class Agreements(Registrable[AgreementForm, Agreement]):
+    """What organizations signed with one another."""
+
+    def bundle(self, number: int) -> LogBundle:
+        """GET ``/agreements/{number}/bundle``: every signature, with all that proves it."""
+        answer = self._transport.get(f"{self._path}/{number}/bundle")
+        return LogBundle.model_validate(answer)
+
+
 class Datasets(Registrable[DatasetForm, Dataset]):
     """Prepared sets that stay where they are. At a site only the gate may register one."""
 
@@ -148,7 +173,7 @@ class ServerClient:
         self.organizations = Registrable[OrganizationForm, Organization](
             connection, "organizations", Organization
         )
-        self.users = Readable(connection, "users", User)
+        self.users = Users(connection, "users", User)
         self.sites = Sites(connection, "sites", Site)
         self.invitations = Invitations(connection, "invitations", Invitation)
         self.access_tokens = Actable(connection, "access-tokens", AccessToken)
@@ -161,6 +186,7 @@ class ServerClient:
         )
         self.executions = Executions(connection, "executions", Execution)
         self.results = Results(connection, "results", Result)
+        self.agreements = Agreements(connection, "agreements", Agreement)
         self.log = Log(connection)
         self.audit_events = Readable(connection, "audit-events", AuditEvent)
 

@@ -33,9 +33,17 @@ class Readable(Generic[R]):
 class Actable(Readable[R]):
     """Things with a lifecycle."""
 
-    def act(self, number: int, action: str, reason: str = "") -> R:
-        """POST ``/{path}/{number}/{action}``: an act of the noun's lifecycle table."""
-        answer = self._transport.post(f"{self._path}/{number}/{action}", {"reason": reason})
+    def act(
+        self, number: int, action: str, reason: str = "", statement: dict[str, Any] | None = None
+    ) -> R:
+        """POST ``/{path}/{number}/{action}``: an act of the noun's lifecycle table.
+
+        With ``statement``, the decision as the caller signed it with their own key.
+        """
+        body: dict[str, Any] = {"reason": reason}
+        if statement is not None:
+            body["statement"] = statement
+        answer = self._transport.post(f"{self._path}/{number}/{action}", body)
         return self._record.model_validate(answer)
 
 

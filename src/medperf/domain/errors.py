@@ -198,6 +198,13 @@ class OwnApprovalError(ForbiddenError):
     hint = "Someone of the other side, and not the requester, must decide."
 
 
+class OwnSignatureError(ForbiddenError):
+    """You registered a key of your own, and this decision is not signed with it."""
+
+    code = "own-signature"
+    hint = "Decide with 'medperf' where your key is, or revoke it with 'medperf key revoke'."
+
+
 class TransitionError(ConflictError):
     """This state cannot be followed by the one asked for."""
 

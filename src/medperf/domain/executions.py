@@ -26,9 +26,13 @@ class WorkItem(Record):
 
 
 class Work(Record):
-    """Everything a site could do now. ``version`` grows when this may have changed."""
+    """Everything a site could do now. ``version`` grows when this may have changed.
+
+    ``agreements_version`` grows when an agreement of the site's organization changed.
+    """
 
     version: int
+    agreements_version: int = 0
     items: tuple[WorkItem, ...]
     revoked: tuple[Id, ...] = ()  # live-looking executions of this site that must stop
 

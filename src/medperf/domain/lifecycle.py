@@ -153,6 +153,17 @@ RESULT = _table(
     ("withdraw", "approved", "withdrawn", Side.OWNER),
 )
 
+AGREEMENT = _table(
+    "agreement",
+    "proposed",
+    ("sign", "proposed", "proposed", Side.EITHER),
+    ("conclude", "proposed", "in_force", Side.SERVER),
+    ("terminate", "proposed", "terminated", Side.EITHER),
+    ("terminate", "in_force", "terminated", Side.EITHER),
+    ("expire", "proposed", "expired", Side.SERVER),
+    ("expire", "in_force", "expired", Side.SERVER),
+)
+
 INVITATION = _table(
     "invitation",
     "open",
@@ -219,6 +230,7 @@ ALL = (
     ASSOCIATION,
     EXECUTION,
     RESULT,
+    AGREEMENT,
     INVITATION,
     PREPARATION,
     JOB,

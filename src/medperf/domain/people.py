@@ -24,6 +24,15 @@ class Organization(Record):
     created_at: UtcTime
 
 
+class OwnKey(Record):
+    """A public key of a site or a person; a revoked one still proves what was signed before."""
+
+    key_id: str
+    public_key: str
+    created_at: UtcTime
+    revoked_at: UtcTime | None = None
+
+
 class User(Record):
     """A person. ``email`` is filled only for those who need it: themselves, colleagues, admins."""
 
@@ -32,16 +41,8 @@ class User(Record):
     organization_id: Id
     is_admin: bool = False
     email: str | None = None
+    keys: tuple[OwnKey, ...] = ()
     created_at: UtcTime
-
-
-class SiteKey(Record):
-    """A public key a site signs with; a revoked one still proves what was signed before."""
-
-    key_id: str
-    public_key: str
-    created_at: UtcTime
-    revoked_at: UtcTime | None = None
 
 
 class Site(Record):
@@ -50,7 +51,7 @@ class Site(Record):
     id: Id
     name: Name
     organization_id: Id
-    keys: tuple[SiteKey, ...] = ()
+    keys: tuple[OwnKey, ...] = ()
     created_at: UtcTime
     last_seen_at: UtcTime | None = None
 
@@ -136,6 +137,18 @@ class KeyRotation(Form):
 
     public_key: str
     proof: str
+
+
+class PersonKey(Form):
+    """A person's own key, proven with its signature of ``medperf-person-key:<user id>``.
+
+    While another key of theirs is active, ``former_proof`` is that key's signature of
+    ``medperf-person-key:<user id>:<id of the new key>``; it ends with that.
+    """
+
+    public_key: str
+    proof: str
+    former_proof: str | None = None
 
 
 class Principal(Record):

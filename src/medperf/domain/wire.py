@@ -1,6 +1,6 @@
 """The two shapes everything on the wire has: forms go in, records come out."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +29,11 @@ class Page(Record, Generic[T]):
 
 
 class Reason(Form):
-    """Why a person decided as they did; shown to the other side."""
+    """Why a person decided as they did; shown to the other side.
+
+    ``statement`` is the decision as the log will hold it, a DSSE envelope as JSON that the person
+    signed with their own key; whoever registered one decides with it.
+    """
 
     reason: str = ""
+    statement: dict[str, Any] | None = None

@@ -100,11 +100,11 @@ def _agreements(decision: Decision, facts: AnyFacts) -> Iterator[str]:
     if not any(path.startswith("context.agreements") for path in paths):
         return
     for agreement in facts.agreements:
-        if facts.now >= agreement.expires_at:
+        if facts.now >= agreement.ends_at:
             yield f"- agreement {agreement.id} ({agreement.kind}) ended at " + format_time(
-                agreement.expires_at
+                agreement.ends_at
             )
-        elif facts.now < agreement.valid_from:
+        elif facts.now < agreement.starts_at:
             yield f"- agreement {agreement.id} ({agreement.kind}) begins at " + format_time(
-                agreement.valid_from
+                agreement.starts_at
             )

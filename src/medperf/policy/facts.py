@@ -102,13 +102,16 @@ class AgreementFacts:
     kind: str
     digest: str
     party_ids: frozenset[int]
-    valid_from: UtcTime
-    expires_at: UtcTime
+    starts_at: UtcTime
+    ends_at: UtcTime
+    terminated_at: UtcTime | None = None
+    """When a party ended it before its term; None if nobody did."""
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
     def is_in_force(self, now: datetime) -> bool:
-        """Whether its term has begun and not ended."""
-        return self.valid_from <= now < self.expires_at
+        """Whether its term has begun and not ended, and nobody has terminated it."""
+        is_terminated = self.terminated_at is not None and self.terminated_at <= now
+        return self.starts_at <= now < self.ends_at and not is_terminated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

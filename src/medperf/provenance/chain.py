@@ -5,9 +5,10 @@ thing. Only what was logged before a result can support it.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from medperf.provenance.believed import Believed
 from medperf.provenance.grant_check import grant_faults
 from medperf.provenance.predicates import (
     INPUT_NAMES,
@@ -15,29 +16,11 @@ from medperf.provenance.predicates import (
     DatasetPredicate,
     DecisionPredicate,
     GrantPredicate,
-    Predicate,
     ReleasePredicate,
     ResultPredicate,
 )
 from medperf.provenance.statements import Statement
 from medperf.provenance.verdict import Verdict, VerifiedResult
-
-
-@dataclass(frozen=True, slots=True)
-class Believed:
-    """A statement that was logged and signed.
-
-    Attributes:
-        statement: what is said.
-        about: how findings name it.
-        index: its leaf in the log.
-        signed_by: owners' names by the ids of the keys that signed.
-    """
-
-    statement: Statement[Predicate]
-    about: str
-    index: int
-    signed_by: Mapping[str, str]
 
 
 def check_results(believed: Sequence[Believed], verdict: Verdict) -> None:
@@ -50,7 +33,7 @@ def check_results(believed: Sequence[Believed], verdict: Verdict) -> None:
     evidence = _Evidence()
     for item in believed:
         evidence.add(item)
-    if not evidence.results:
+    if not evidence.results and not verdict.agreements:
         verdict.miss(5, "bundle", "it holds no result that can be believed")
     uses = Counter(result.grant_digest for _, result in evidence.results)
     for item, result in evidence.results:
@@ -161,7 +144,7 @@ def _check_approvals(
         ("model", result.model_id, result.benchmark_id),
         ("dataset", result.dataset_id, result.benchmark_id),
     )
-    approvals = []
+    approvals: list[Approval] = []
     for noun, noun_id, benchmark_id in needed:
         decision = evidence.last_decision((noun, noun_id, benchmark_id), item.index)
         if decision is None:

@@ -5,9 +5,16 @@ does not understand. A class's `kind` names its predicate type, ``urn:medperf:<k
 """
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from medperf.domain.errors import InvalidRequestError
 from medperf.domain.identifiers import Digest, Id, UtcTime
@@ -49,6 +56,28 @@ class Approval(BaseModel):
     name: str
     role: str
     at: UtcTime
+
+
+class Decider(Approval):
+    """Who decided something at the server, and who vouches that they did.
+
+    Attributes:
+        user_id: the person's number; None where no person decided.
+        key_id: of the person's own key, which then signed the statement, too.
+        vouched_by: ``key`` where it did; else the server alone says that the person decided.
+    """
+
+    user_id: Id | None = None
+    key_id: Digest | None = None
+    vouched_by: Literal["key", "server"] = "server"
+
+    @model_validator(mode="after")
+    def _names_its_key(self) -> Self:
+        if (self.vouched_by == "key") != (self.key_id is not None):
+            raise ValueError("key_id is named exactly where the person's own key vouches")
+        if self.key_id is not None and self.user_id is None:
+            raise ValueError("a key that vouches is that of a person with a user_id")
+        return self
 
 
 class StepTimes(BaseModel):
@@ -192,7 +221,7 @@ class DecisionPredicate(Predicate):
     digests: dict[str, Digest] = Field(min_length=1)
     benchmark_id: Id | None = None
     organization: str
-    decided_by: Approval
+    decided_by: Decider
     reason: str = ""
 
     def subjects(self) -> dict[str, str]:
@@ -200,22 +229,65 @@ class DecisionPredicate(Predicate):
         return self.digests
 
 
-class AgreementPredicate(Predicate):
-    """Organizations signed a document that policies can require."""
+class AgreementParty(BaseModel):
+    """An organization that an agreement binds."""
 
-    kind: ClassVar[str] = "agreement"
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    organization_id: Id
+    name: str
+
+
+class AgreementTerms(BaseModel):
+    """What is agreed, the same in every statement about one agreement.
+
+    Attributes:
+        document_digest: of the file that the parties keep; it is nowhere else.
+        benchmark_id: what it is limited to, if it is; so with `dataset_id` and `model_id`.
+        starts_at: the first moment of its term.
+        ends_at: the first moment after it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     agreement_id: Id
     agreement_type: Literal["membership", "data_use"]
+    title: str
     document_digest: Digest
-    parties: tuple[str, ...]
-    valid_from: UtcTime
-    expires_at: UtcTime
-    signed_by: tuple[Approval, ...]
+    document_size_bytes: int = Field(ge=0)
+    parties: tuple[AgreementParty, ...] = Field(min_length=2)
+    benchmark_id: Id | None = None
+    dataset_id: Id | None = None
+    model_id: Id | None = None
+    starts_at: UtcTime
+    ends_at: UtcTime
+
+    def terms(self) -> "AgreementTerms":
+        """The terms alone, to compare with those of another statement."""
+        return AgreementTerms(**{name: getattr(self, name) for name in AgreementTerms.model_fields})
+
+
+class AgreementPredicate(AgreementTerms, Predicate):
+    """One party signed an agreement, all have (it is concluded), or one of them terminated it.
+
+    Attributes:
+        organization_id: the party for which `by` acted; None where the server concludes.
+        by: who acted, and who vouches for it.
+        signatures: where it is concluded, the digests of the parties' statements by party number.
+    """
+
+    kind: ClassVar[str] = "agreement"
+
+    event: Literal["signed", "concluded", "terminated"]
+    organization_id: Id | None = None
+    by: Decider
+    reason: str = ""
+    signatures: dict[str, Digest] = Field(default_factory=dict)
 
     def subjects(self) -> dict[str, str]:
         """The digests this is about, by name."""
-        return {"document": self.document_digest}
+        signed = {f"signature/{party}": digest for party, digest in self.signatures.items()}
+        return {"document": self.document_digest, **signed}
 
 
 class PolicyPredicate(Predicate):
@@ -281,3 +353,14 @@ PREDICATES: tuple[type[Predicate], ...] = (
     KeyPredicate,
 )
 """Every kind of statement there is."""
+
+
+def decider_of(predicate: Predicate) -> Decider | None:
+    """Who decided what a statement says, where it is somebody's decision at the server."""
+    match predicate:
+        case DecisionPredicate():
+            return predicate.decided_by
+        case AgreementPredicate():
+            return predicate.by
+        case _:
+            return None

@@ -1,8 +1,10 @@
 """What a verification answers: what was checked, what is missing, what failed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from medperf.provenance.predicates import Approval, ResultPredicate
+from medperf.provenance.predicates import AgreementTerms, Approval, Decider, ResultPredicate
 from medperf.provenance.statements import Statement
 
 STEPS = {
@@ -17,6 +19,7 @@ STEPS = {
     9: "Approvals of benchmark, model and dataset",
     10: "Release",
     11: "Leaderboard",
+    12: "Agreements",
 }
 """The steps of `verify_bundle`, in order, as docs/reference/verification.md explains them."""
 
@@ -55,6 +58,23 @@ class VerifiedResult:
     is_verified: bool
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedAgreement:
+    """An agreement that every party signed.
+
+    Attributes:
+        terms: what is agreed, and for how long.
+        signed_by: who signed, by the number of the party.
+        log_index: the leaf from which on it is concluded.
+        terminated_at: when a party ended it before its term, if one did.
+    """
+
+    terms: AgreementTerms
+    signed_by: Mapping[int, Decider]
+    log_index: int
+    terminated_at: datetime | None
+
+
 @dataclass(slots=True)
 class Verdict:
     """Every finding of every step.
@@ -64,17 +84,19 @@ class Verdict:
         missing: what could not be checked, since the bundle does not have it.
         failed: what does not hold.
         results: the results whose signatures hold.
+        agreements: the agreements that every party signed.
     """
 
     checked: list[Finding] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
     failed: list[Finding] = field(default_factory=list)
     results: list[VerifiedResult] = field(default_factory=list)
+    agreements: list[VerifiedAgreement] = field(default_factory=list)
 
     @property
     def is_verified(self) -> bool:
-        """Whether there is a result, nothing failed and nothing is missing."""
-        return bool(self.results) and not self.failed and not self.missing
+        """Whether there is a result or an agreement, nothing failed and nothing is missing."""
+        return bool(self.results or self.agreements) and not self.failed and not self.missing
 
     def hold(self, step: int, about: str, detail: str) -> None:
         """Note what holds."""

@@ -4,13 +4,17 @@ The only thing trusted is the log's key: it signs the checkpoint (step 1) and th
 enroll and revoke all other keys (step 3). Everything else follows from signatures, digests and the
 order of the log's leaves. `STEPS` numbers the steps; docs/reference/verification.md explains them.
 Steps 1 to 5 decide which statements to believe; steps 6 to 10, what they say about each result, are
-in `chain`; step 11 is in `leaderboard_check`.
+in `chain`; step 11 is in `leaderboard_check`, step 12 in `agreement_check`.
 """
 
+from collections.abc import Mapping
+
 from medperf.domain.errors import MedPerfError, SignatureError
+from medperf.provenance.agreement_check import check_agreements
+from medperf.provenance.believed import Believed
 from medperf.provenance.bundle import Bundle
 from medperf.provenance.canonical import digest_of
-from medperf.provenance.chain import Believed, check_results
+from medperf.provenance.chain import check_results
 from medperf.provenance.checkpoint import Checkpoint, read_checkpoint
 from medperf.provenance.envelope import Envelope, verified_signers
 from medperf.provenance.key_history import KeySpan, key_history
@@ -19,11 +23,13 @@ from medperf.provenance.log_entry import LogEntry
 from medperf.provenance.merkle import leaf_hash, verify_inclusion
 from medperf.provenance.notes import NoteKey
 from medperf.provenance.predicates import (
+    Decider,
     GrantPredicate,
     KeyPredicate,
     PolicyPredicate,
     Predicate,
     ResultPredicate,
+    decider_of,
 )
 from medperf.provenance.statements import Statement, read_any_statement
 from medperf.provenance.verdict import Verdict
@@ -45,7 +51,9 @@ def verify_bundle(bundle: Bundle, log_key: NoteKey) -> Verdict:
     checkpoint = _check_checkpoint(bundle.checkpoint, log_key, verdict)
     logged = _check_inclusion(bundle, checkpoint, verdict)
     keys = _check_keys(logged, log_key, verdict)
-    check_results(_check_statements(logged, keys, verdict), verdict)
+    believed = _check_statements(logged, keys, verdict)
+    check_agreements(believed, verdict)
+    check_results(believed, verdict)
     leaderboard = (bundle.model_extra or {}).get("leaderboard")
     if leaderboard is not None:
         check_leaderboard(leaderboard, verdict)
@@ -162,11 +170,31 @@ def _check_signatures(
         verdict.fail(4, item.about, error.detail + reason)
         return None
     owners = {key_id: usable[key_id].owner for key_id in sorted(signed_by)}
-    verdict.hold(4, item.about, f"signed by {', '.join(owners.values())}")
+    decider = decider_of(predicate)
+    if decider is not None and decider.key_id is not None and decider.key_id not in signed_by:
+        verdict.fail(
+            4, item.about, f"it names key {decider.key_id} of {decider.name}, which did not sign it"
+        )
+        return None
+    verdict.hold(
+        4, item.about, f"signed by {', '.join(owners.values())}{_vouching(decider, owners)}"
+    )
     return owners
 
 
+def _vouching(decider: Decider | None, owners: Mapping[str, str]) -> str:
+    if decider is None or decider.user_id is None or decider.key_id is not None:
+        return ""
+    return f"; {', '.join(owners.values())} vouches for {decider.name}, who signed with no own key"
+
+
 def _owns(span: KeySpan, predicate: Predicate) -> bool:
+    if span.owner_type == "person":
+        decider = decider_of(predicate)
+        return decider is None or (decider.user_id, decider.key_id) == (
+            span.owner_id,
+            span.public.key_id,
+        )
     site_id = getattr(predicate, "site_id", None)
     if span.owner_type == "site":
         return site_id == span.owner_id

@@ -24,6 +24,7 @@ from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import InvalidRequestError, MedPerfError, NotFoundError
 from medperf.provenance.keys import Signer
 from medperf.server import health
+from medperf.server.agreements.routes import routes as agreement_routes
 from medperf.server.ai_models.routes import routes as model_routes
 from medperf.server.associations.routes import routes as association_routes
 from medperf.server.audit.routes import routes as audit_routes
@@ -60,6 +61,7 @@ ROUTERS = (
     work_route.router,
     execution_routes.router,
     result_routes.router,
+    agreement_routes.router,
     audit_routes.router,
     log_routes.router,
     log_files,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from medperf.provenance.envelope import Envelope
 from medperf.provenance.keys import Signer
 from medperf.server.log.signing import LogSigner
 from medperf.server.remembering import Remembered
@@ -60,6 +61,14 @@ class Identity:
     """What was computed lately and would be computed again."""
 
 
+@dataclass(slots=True)
+class Signed:
+    """What the caller signed with their own key, for the one statement that the act logs."""
+
+    envelope: Envelope
+    is_taken: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a service needs to know besides its arguments."""
@@ -68,3 +77,4 @@ class Call:
     caller: Caller
     now: datetime
     server: Identity
+    signed: Signed | None = None

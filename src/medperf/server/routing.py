@@ -6,7 +6,7 @@ transaction begins and ends: the commit is done before the first byte of the ans
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Annotated, Any
 
@@ -20,7 +20,8 @@ from starlette.types import Scope
 from medperf.domain.errors import InvalidRequestError
 from medperf.domain.lifecycle import Lifecycle
 from medperf.domain.wire import Page, Reason, Record
-from medperf.server.call import Call, Identity, Wire
+from medperf.provenance.envelope import Envelope
+from medperf.server.call import Call, Identity, Signed, Wire
 from medperf.server.db.queries import LARGEST_ID, View
 from medperf.server.idempotency import earlier_answer, keep_answer
 from medperf.server.identity import Ticket
@@ -158,7 +159,13 @@ class Routes:
         act: Callable[[Call, int, str, str], Wire],
     ) -> None:
         def perform(call: Call, number: Number, form: Reason = _NO_REASON) -> Wire:
-            return act(call, number, action, form.reason)
+            if form.statement is None:
+                return act(call, number, action, form.reason)
+            signed = Signed(Envelope.from_value(form.statement))
+            answer = act(replace(call, signed=signed), number, action, form.reason)
+            if not signed.is_taken:
+                raise InvalidRequestError(f"to {action} a {noun} logs nothing that is signed")
+            return answer
 
         perform.__name__ = f"{action}_{noun}".replace(" ", "_")
         perform.__doc__ = f"The act {action!r} of the lifecycle of a {noun}."

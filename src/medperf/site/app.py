@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from medperf.client.api import ServerClient
+from medperf.client.key_file import read_key_file
 from medperf.client.log_watch import LogWatch
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
@@ -27,7 +28,6 @@ from medperf.runners.selection import RunnerSet, standard_runners
 from medperf.site import link, records
 from medperf.site.agent import Agent, AgentParts
 from medperf.site.assets import Assets, Fetcher
-from medperf.site.enrollment import read_key
 from medperf.site.evaluation import Evaluation
 from medperf.site.events import site_log
 from medperf.site.execution import Execution, Moment
@@ -235,7 +235,7 @@ def open_site(
     place.require()
     settings_file = SettingsFile(place.settings)
     settings = settings_file.current()
-    signer = read_key(place)
+    signer = read_key_file(place.key)
     runners = runners or standard_runners(
         place.work / "runners", clock=clock, allow_bare=settings.allow_bare
     )

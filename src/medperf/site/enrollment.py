@@ -4,12 +4,12 @@ Every part can be repeated. Killed after the server took the invitation, the nex
 the server knows its key and goes on; killed before, it uses the same key again.
 """
 
-import os
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 from medperf.client.api import ServerClient
+from medperf.client.key_file import own_key_file
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import (
@@ -61,7 +61,7 @@ def enroll(
     if place.settings.exists():
         return _same_site(place, address, name)
     place.create()
-    signer = _own_key(place)
+    signer = own_key_file(place.key)
     anybody, site = connect(address, None), connect(address, SiteCredential(signer, clock))
     try:
         info = anybody.info()
@@ -83,27 +83,6 @@ def enroll(
     return settings
 
 
-def read_key(place: SiteFolder) -> PrivateKey:
-    """The site's key.
-
-    Raises:
-        ConflictError: others may read the file.
-        InvalidRequestError: it is missing.
-    """
-    try:
-        mode = place.key.stat().st_mode
-        if mode & 0o077:
-            raise ConflictError(
-                f"others may read {place.key}",
-                hint=f"Run 'chmod 600 {place.key}'; if others could have, enroll with a new key.",
-            )
-        return PrivateKey.from_pem(place.key.read_bytes())
-    except FileNotFoundError:
-        raise InvalidRequestError(
-            f"the site's key is missing: {place.key}", hint="Restore it from your backup."
-        ) from None
-
-
 def _same_site(place: SiteFolder, server: str, name: str) -> Settings:
     settings = read_settings(place.settings)
     if (settings.server.rstrip("/"), settings.name) == (server, name):
@@ -114,22 +93,6 @@ def _same_site(place: SiteFolder, server: str, name: str) -> Settings:
     )
 
 
-def _own_key(place: SiteFolder) -> PrivateKey:
-    if place.key.exists():
-        return read_key(place)
-    key = PrivateKey.generate()
-    # Whole before it has its name: a killed attempt must not leave half a key.
-    partial = place.key.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.to_pem())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(place.key)
-    return key
-
-
 def _take_up(
     anybody: ServerClient, site: ServerClient, signer: PrivateKey, invitation: str, name: str
 ) -> Site:
@@ -138,7 +101,7 @@ def _take_up(
     try:
         return anybody.sites.enroll(form)
     except (InvitationError, ConflictError):
-        known = _known(site)
+        known = who_has_key(site)
         if known is None:
             raise
         if known.name != name:
@@ -149,8 +112,8 @@ def _take_up(
         return known
 
 
-def _known(site: ServerClient) -> Site | None:
-    """Who the server takes this key for, if it knows it."""
+def who_has_key(site: ServerClient) -> Site | None:
+    """The site that the server takes a client's key for, if it knows it."""
     try:
         return site.me().site
     except (UnauthenticatedError, ForbiddenError):

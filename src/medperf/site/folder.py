@@ -29,6 +29,11 @@ class SiteFolder:
         return self.root / "site-key.pem"
 
     @property
+    def next_key(self) -> Path:
+        """The key that is to follow, until the server knows it."""
+        return self.root / "site-key.next.pem"
+
+    @property
     def store(self) -> Path:
         """The SQLite file."""
         return self.root / "store.db"

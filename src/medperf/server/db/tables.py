@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from medperf.domain import lifecycle
+from medperf.domain.agreements import AgreementKind
 from medperf.domain.associations import AssociationKind
 from medperf.domain.benchmarks import Audience, Detail, Moment
 from medperf.domain.containers import Role
@@ -123,6 +124,23 @@ site_keys = Table(
     Column("public_key", String(60), nullable=False),
     _at("created_at"),
     _at("revoked_at", null=True),
+)
+
+user_keys = Table(
+    "user_keys",
+    metadata,
+    Column("key_id", String(71), primary_key=True),
+    _to("user_id", index=True),
+    Column("public_key", String(60), nullable=False),
+    _at("created_at"),
+    _at("revoked_at", null=True),
+)
+Index(
+    "uq_user_keys_active",
+    user_keys.c.user_id,
+    unique=True,
+    sqlite_where=user_keys.c.revoked_at.is_(None),
+    postgresql_where=user_keys.c.revoked_at.is_(None),
 )
 
 access_tokens = Table(
@@ -329,6 +347,46 @@ results = Table(
     _at("created_at"),
     _at("decided_at", null=True),
     _state(lifecycle.RESULT),
+)
+
+agreements = Table(
+    "agreements",
+    metadata,
+    _id(),
+    Column("kind", String(16), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("document_digest", String(71), nullable=False, index=True),
+    Column("document_size_bytes", BigId, nullable=False),
+    _to("benchmark_id", null=True),
+    _to("dataset_id", null=True),
+    _to("model_id", null=True),
+    _at("starts_at"),
+    _at("ends_at"),
+    Column("state", String(16), nullable=False),
+    _to("organization_id"),
+    _to("owner_id"),
+    # The work version at which the parties' sites should look at it again.
+    Column("announced", BigId, nullable=False, server_default="0"),
+    Column("reason", Text, nullable=False, server_default=""),
+    _at("created_at"),
+    _at("concluded_at", null=True),
+    _at("terminated_at", null=True),
+    _one_of("kind", AgreementKind),
+    _state(lifecycle.AGREEMENT),
+    CheckConstraint("starts_at < ends_at", name="term_has_length"),
+    Index("ix_agreements_state_ends_at", "state", "ends_at"),
+)
+
+agreement_parties = Table(
+    "agreement_parties",
+    metadata,
+    Column("agreement_id", BigId, ForeignKey("agreements.id"), primary_key=True),
+    Column("organization_id", BigId, ForeignKey("organizations.id"), primary_key=True),
+    Column("signed_by", String(32)),
+    Column("key_id", String(71)),
+    Column("statement", JsonText),
+    _at("signed_at", null=True),
+    Index("ix_agreement_parties_organization_id", "organization_id"),
 )
 
 audit_events = Table(

@@ -52,6 +52,11 @@ def revoke_for_benchmark(call: Call, number: int) -> None:
     _revoke(call, executions.c.benchmark_id == number)
 
 
+def revoke_for_site(call: Call, site_id: int) -> None:
+    """A key of a site ended, and its grants were given to a key."""
+    _revoke(call, executions.c.site_id == site_id)
+
+
 def revoke_for_association(
     call: Call, benchmark_id: int, dataset_id: int | None, model_id: int | None
 ) -> None:

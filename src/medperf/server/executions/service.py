@@ -6,6 +6,7 @@ from medperf.domain.executions import Failure
 from medperf.domain.identifiers import format_time
 from medperf.domain.lifecycle import Side
 from medperf.server.acts import find_act, perform
+from medperf.server.agreements.queries import announced_version
 from medperf.server.benchmarks.queries import whole
 from medperf.server.call import Call, Wire
 from medperf.server.db.queries import rows
@@ -28,12 +29,13 @@ def work(call: Call) -> Wire:
     Raises:
         ForbiddenError: if no site asks.
     """
-    site_id = require_site(call)
+    site_id, organization_id = require_site(call), call.caller.organization_id or 0
     now = format_time(call.now)
     # The version first: what changes between the statements is then announced once more.
     version = queries.work_version(call.connection, site_id)
     return {
         "version": version,
+        "agreements_version": announced_version(call.connection, organization_id),
         "items": queries.work_items(call.connection, site_id, now),
         "revoked": queries.revoked_ids(call.connection, site_id, now),
     }

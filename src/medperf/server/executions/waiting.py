@@ -13,9 +13,11 @@ from functools import partial
 import structlog
 
 from medperf.domain.errors import MedPerfError
+from medperf.server.agreements.queries import IS_OPEN
+from medperf.server.agreements.service import expire_overdue
 from medperf.server.call import Call, Caller
 from medperf.server.db.queries import value
-from medperf.server.db.tables import executions, sites
+from medperf.server.db.tables import agreements, executions, sites
 from medperf.server.db.writing import set_where
 from medperf.server.executions import queries
 from medperf.server.executions.revoking import expire
@@ -108,16 +110,18 @@ def _changed(program: Program, after: int) -> list[tuple[int, int]]:
 
 
 def write_down(program: Program, seen: set[int]) -> None:
-    """Let overdue grants expire, and remember which sites were seen."""
+    """Let overdue grants and agreements expire, and remember which sites were seen."""
     now = program.clock()
     with program.database.reading() as connection:
         overdue = value(
             connection, executions.c.id, queries.IS_LIVE, executions.c.expires_at <= now
         )
-    if overdue is None and not seen:
+        is_over = value(connection, agreements.c.id, IS_OPEN, agreements.c.ends_at <= now)
+    if overdue is None and is_over is None and not seen:
         return
     with program.database.writing() as connection:
         call = Call(connection, Caller(), now, program.identity)
         expire(call)
+        expire_overdue(call)
         if seen:
             set_where(call, sites, sites.c.id.in_(seen), last_seen_at=now)

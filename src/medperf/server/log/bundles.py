@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from medperf.domain.errors import ForbiddenError, LogForkError
 from medperf.provenance.envelope import Envelope
+from medperf.server.agreements.queries import AGREEMENTS
 from medperf.server.benchmarks.leaderboard import leaderboard
 from medperf.server.call import Call, Identity, Wire
 from medperf.server.log import queries, reading
@@ -46,6 +47,16 @@ def of_benchmark(call: Call, number: int) -> Wire:
         more=[f"benchmark:{number}"],
     )
     return {**bundle, "leaderboard": shown}
+
+
+def of_agreement(call: Call, number: int) -> Wire:
+    """Every statement about one agreement.
+
+    Raises:
+        NotFoundError: if the caller is no party.
+    """
+    AGREEMENTS.one(call.connection, call.caller, number)
+    return reading.bundle(call.connection, call.server.log, [f"agreement:{number}"])
 
 
 def _bundle(call: Call, chosen: Sequence[Wire], more: Sequence[str] = ()) -> Wire:

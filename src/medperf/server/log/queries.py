@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from medperf.server.call import Caller, Wire
-from medperf.server.db.tables import associations, log_leaves, log_nodes, results
+from medperf.server.db.tables import associations, log_leaves, log_nodes, results, user_keys
 from medperf.server.results.queries import RESULTS
 
 _AT_ONCE = 500
@@ -29,6 +29,18 @@ def leaves_about(connection: Connection, subjects: Sequence[str], size: int) -> 
         rows = connection.execute(_BY_SUBJECT, given)
         found += [dict(row._mapping) for row in rows if row.leaf < size]  # noqa: SLF001
     return sorted(found, key=lambda row: int(row["leaf"]))
+
+
+def people_with(connection: Connection, key_ids: Sequence[str]) -> set[str]:
+    """The people whose keys these are, as subjects of leaves."""
+    found: set[str] = set()
+    for start in range(0, len(key_ids), _AT_ONCE):
+        given = key_ids[start : start + _AT_ONCE]
+        owners = connection.execute(
+            select(user_keys.c.user_id).where(user_keys.c.key_id.in_(given))
+        )
+        found |= {f"user:{owner}" for owner in owners.scalars()}
+    return found
 
 
 def entries(connection: Connection, first: int, width: int) -> list[str]:

@@ -72,8 +72,13 @@ def tile(connection: Connection, path: str) -> bytes:
 
 def bundle(connection: Connection, signer: LogSigner, subjects: Iterable[str]) -> Wire:
     """A bundle of every statement about these subjects, with proofs to one checkpoint."""
+    subjects = set(subjects)
     note, checkpoint = signer.checkpoint(connection)
-    rows = queries.leaves_about(connection, sorted(set(subjects)), checkpoint.size)
+    rows = queries.leaves_about(connection, sorted(subjects), checkpoint.size)
+    # Whoever signed with a key of their own: when it was enrolled, and whether it was revoked.
+    keys = {each["keyid"] for row in rows for each in row["envelope"]["signatures"]}
+    people = queries.people_with(connection, sorted(keys)) - subjects
+    rows += queries.leaves_about(connection, sorted(people), checkpoint.size)
     proofs = nodes.ask(
         connection,
         checkpoint.size,

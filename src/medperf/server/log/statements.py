@@ -1,20 +1,19 @@
-"""What the server itself says of what people and sites did: decisions, keys, ends of executions.
+"""What the server says of what people and sites did: decisions, keys, ends of executions.
 
-People have no keys yet, so the server signs what they decided and names them. Who lies here is the
-server, and the log shows it to everyone: the person named finds a decision they never made.
+Whoever has a key of their own signed the decision first (`server.log.deciding`). For the others the
+server vouches, and the statement says so: a person finds there a decision they never made.
 """
 
 from collections.abc import Mapping
 from typing import Literal
 
-from medperf.provenance.envelope import sign
 from medperf.provenance.keys import PublicKey
-from medperf.provenance.predicates import Approval, DecisionPredicate, KeyPredicate, Predicate
-from medperf.provenance.statements import make_statement
-from medperf.server.call import SERVER, Call, Wire
-from medperf.server.db.queries import row
-from medperf.server.db.tables import organizations, sites, users
+from medperf.provenance.predicates import Decider, DecisionPredicate, KeyPredicate
+from medperf.server.call import Call, Wire
+from medperf.server.db.queries import numbered
+from medperf.server.db.tables import sites, users
 from medperf.server.log.appending import Said, append
+from medperf.server.log.deciding import decided, signed
 
 
 def log_decision(
@@ -42,19 +41,22 @@ def log_decision(
         actor: who decided, if not the caller.
         about_digest: of the statement that this ends or accepts.
     """
-    person, organization = _decider(call, actor or call.caller.actor)
     noun, number = about
-    said = DecisionPredicate(
-        decision=decision,
-        noun=noun,
-        noun_id=number,
-        digests={name: digest for name, digest in digests.items() if digest is not None},
-        benchmark_id=benchmark_id,
-        organization=organization,
-        decided_by=person,
-        reason=reason,
-    )
-    append(call, _signed(call, subject, said, about_digest))
+
+    def said(decided_by: Decider, organization: str) -> DecisionPredicate:
+        return DecisionPredicate(
+            decision=decision,
+            noun=noun,
+            noun_id=number,
+            digests={name: digest for name, digest in digests.items() if digest is not None},
+            benchmark_id=benchmark_id,
+            organization=organization,
+            decided_by=decided_by,
+            reason=reason,
+        )
+
+    envelope = decided(call, said, actor or call.caller.actor)
+    append(call, Said(DecisionPredicate.kind, subject, envelope, about_digest))
 
 
 def log_end(call: Call, execution: Wire, state: str, actor: str | None = None) -> None:
@@ -77,43 +79,24 @@ def log_end(call: Call, execution: Wire, state: str, actor: str | None = None) -
 
 def log_keys(
     call: Call,
-    site_id: int,
+    owner_type: Literal["site", "person"],
+    owner_id: int,
     *events: tuple[Literal["enrolled", "revoked"], str],
     reason: str = "",
 ) -> None:
-    """Log in order that these keys of a site, as text, were enrolled or revoked."""
-    site = row(call.connection, sites, sites.c.id == site_id)
+    """Log in order that these keys of a site or a person, as text, were enrolled or revoked."""
+    table, noun = (sites, "site") if owner_type == "site" else (users, "user")
+    owner = numbered(call.connection, table, owner_id)
     said = [
         KeyPredicate(
             event=event,
             public_key=PublicKey.from_text(key).to_text(),
-            owner_type="site",
-            owner_id=site_id,
-            owner=site["name"] if site else "",
+            owner_type=owner_type,
+            owner_id=owner_id,
+            owner=owner["name"] if owner else "",
             at=call.now,
             reason=reason,
         )
         for event, key in events
     ]
-    append(call, *(_signed(call, f"site:{site_id}", each) for each in said))
-
-
-def _signed(call: Call, subject: str, said: Predicate, about_digest: str | None = None) -> Said:
-    envelope = sign(make_statement(said.subjects(), said), call.server.signer)
-    return Said(said.kind, subject, envelope, about_digest)
-
-
-def _decider(call: Call, actor: str) -> tuple[Approval, str]:
-    """Who an actor is, by name, and for which organization they decide."""
-    caller = call.caller
-    if actor == SERVER:
-        return Approval(name=call.server.name, role="server", at=call.now), call.server.name
-    table, number, role = (
-        (users, caller.user_id, "person")
-        if caller.user_id is not None
-        else (sites, caller.site_id, "site")
-    )
-    found = row(call.connection, table, table.c.id == number)
-    body = row(call.connection, organizations, organizations.c.id == caller.organization_id)
-    name = found["name"] if found else actor
-    return Approval(name=name, role=role, at=call.now), body["name"] if body else ""
+    append(call, *(Said(each.kind, f"{noun}:{owner_id}", signed(call, each)) for each in said))

@@ -3,9 +3,9 @@
 from sqlalchemy import Connection, and_, bindparam, case, null, or_, select, true
 
 from medperf.domain import lifecycle
-from medperf.server.call import Caller
+from medperf.server.call import Caller, Wire
 from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, USER, View, by_choice, by_id, by_text
-from medperf.server.db.tables import access_tokens, invitations, organizations, users
+from medperf.server.db.tables import access_tokens, invitations, organizations, user_keys, users
 
 ORGANIZATIONS = View(
     "organization",
@@ -53,6 +53,15 @@ ACCESS_TOKENS = View(
     {},
 )
 
+_KEYS = (
+    select(user_keys)
+    .where(user_keys.c.user_id.in_(bindparam("user_ids", expanding=True)))
+    .order_by(user_keys.c.created_at)
+)
+_ACTIVE_KEY = select(user_keys.c.public_key).where(
+    user_keys.c.user_id == bindparam("user_id"), user_keys.c.revoked_at.is_(None)
+)
+
 _BY_SECRET = (
     select(users.c.id, users.c.organization_id, users.c.is_admin)
     .join_from(access_tokens, users, users.c.id == access_tokens.c.user_id)
@@ -64,6 +73,27 @@ _BY_SECRET = (
         )
     )
 )
+
+
+def with_keys(connection: Connection, found: list[Wire]) -> list[Wire]:
+    """Add to each person all the keys they ever had; they verify what was signed with them."""
+    keys: dict[int, list[Wire]] = {user["id"]: [] for user in found}
+    for row in connection.execute(_KEYS, {"user_ids": list(keys)}):
+        keys[row.user_id].append(
+            {
+                "key_id": row.key_id,
+                "public_key": row.public_key,
+                "created_at": row.created_at,
+                "revoked_at": row.revoked_at,
+            }
+        )
+    return [{**user, "keys": keys[user["id"]]} for user in found]
+
+
+def active_key(connection: Connection, user_id: int) -> str | None:
+    """The public key with which a person signs now, if they registered one."""
+    found: str | None = connection.execute(_ACTIVE_KEY, {"user_id": user_id}).scalar()
+    return found
 
 
 def person_with(connection: Connection, secret_sha256: str, now: str) -> Caller | None:

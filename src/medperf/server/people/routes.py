@@ -8,19 +8,26 @@ from medperf.domain.people import (
     IssuedInvitation,
     Organization,
     OrganizationForm,
+    PersonKey,
     Principal,
     Redemption,
     User,
 )
 from medperf.domain.wire import Reason
 from medperf.server.call import Call, Wire
-from medperf.server.people import service
-from medperf.server.people.queries import ACCESS_TOKENS, INVITATIONS, ORGANIZATIONS, USERS
+from medperf.server.people import keys, service
+from medperf.server.people.queries import (
+    ACCESS_TOKENS,
+    INVITATIONS,
+    ORGANIZATIONS,
+    USERS,
+    with_keys,
+)
 from medperf.server.routing import Number, Routes
 
 routes = Routes("people")
 routes.pages("/organizations", ORGANIZATIONS, Organization)
-routes.pages("/users", USERS, User)
+routes.pages("/users", USERS, User, then=with_keys)
 routes.pages("/invitations", INVITATIONS, Invitation)
 routes.pages("/access-tokens", ACCESS_TOKENS, AccessToken)
 
@@ -45,8 +52,20 @@ def register_organization(call: Call, form: OrganizationForm) -> Wire:
 
 @routes.read("/users/{number}", User)
 def get_user(call: Call, number: Number) -> Wire:
-    """Look up one user."""
-    return USERS.one(call.connection, call.caller, number)
+    """Look up one user with their keys."""
+    return keys.get(call, number)
+
+
+@routes.write("/users/me/keys", User)
+def register_person_key(call: Call, form: PersonKey) -> Wire:
+    """Decide with this key from now on; a person's own act."""
+    return keys.register(call, form)
+
+
+@routes.write("/users/{number}/keys/{key_id}/revoke", User)
+def revoke_person_key(call: Call, number: Number, key_id: str, form: Reason) -> Wire:
+    """End a person's key at once."""
+    return keys.revoke(call, number, key_id, form.reason)
 
 
 @routes.read("/invitations/{number}", Invitation)

@@ -19,6 +19,7 @@ from medperf.server.db.tables import access_tokens, invitations, organizations, 
 from medperf.server.db.writing import add, change, record
 from medperf.server.identity import digest_of_secret
 from medperf.server.people.queries import ACCESS_TOKENS, INVITATIONS, ORGANIZATIONS, USERS
+from medperf.server.people.queries import with_keys as keys_of_user
 from medperf.server.sites.queries import SITES, with_keys
 
 ACCESS_VALID = timedelta(days=90)
@@ -30,7 +31,7 @@ def me(call: Call) -> Wire:
     organization = ORGANIZATIONS.one(connection, caller, caller.organization_id or 0)
     if caller.user_id is not None:
         return {
-            "user": USERS.one(connection, caller, caller.user_id),
+            "user": keys_of_user(connection, [USERS.one(connection, caller, caller.user_id)])[0],
             "site": None,
             "organization": organization,
         }

@@ -1,22 +1,16 @@
 """Enrolling sites and changing their keys."""
 
-from base64 import b64decode
-
-from medperf.domain.errors import (
-    DuplicateError,
-    ForbiddenError,
-    InvalidRequestError,
-    NotFoundError,
-    SignatureError,
-)
+from medperf.domain.errors import DuplicateError, ForbiddenError, NotFoundError
 from medperf.domain.people import Enrollment, InvitationKind, KeyRotation
 from medperf.provenance.keys import PublicKey
 from medperf.server.call import Call, Caller, Wire
 from medperf.server.db.queries import row
 from medperf.server.db.tables import site_keys, sites
 from medperf.server.db.writing import add, record, set_where
+from medperf.server.executions.revoking import revoke_for_site
 from medperf.server.log.statements import log_keys
 from medperf.server.people.service import take_up
+from medperf.server.proofs import proven
 from medperf.server.sites.queries import SITES, with_keys
 
 
@@ -33,7 +27,7 @@ def enroll(call: Call, form: Enrollment) -> Wire:
         InvitationError: if the token is of no use.
         SignatureError: if the proof is not the key's signature.
     """
-    key = _proven(form.public_key, form.proof, f"medperf-enroll:{form.token}")
+    key = proven(form.public_key, form.proof, f"medperf-enroll:{form.token}")
     invitation = take_up(call, form.token, InvitationKind.SITE)
     organization_id = invitation["organization_id"]
     known = row(
@@ -46,7 +40,7 @@ def enroll(call: Call, form: Enrollment) -> Wire:
         raise DuplicateError(f"the organization has a site named {form.name} already")
     number = add(call, sites, name=form.name, organization_id=organization_id, created_at=call.now)
     _add_key(call, number, key)
-    log_keys(call, number, ("enrolled", key.to_text()))
+    log_keys(call, "site", number, ("enrolled", key.to_text()))
     record(call, "site.enroll", f"site:{number}", actor=f"site:{number}", key_id=key.key_id)
     newcomer = Call(
         call.connection,
@@ -62,13 +56,14 @@ def rotate_key(call: Call, form: KeyRotation) -> Wire:
     site_id, key_id = call.caller.site_id, call.caller.key_id
     if site_id is None or key_id is None:
         raise ForbiddenError("only a site itself rotates its key")
-    key = _proven(form.public_key, form.proof, f"medperf-rotate:{site_id}")
+    key = proven(form.public_key, form.proof, f"medperf-rotate:{site_id}")
     _add_key(call, site_id, key)
     former = row(call.connection, site_keys, site_keys.c.key_id == key_id)
     set_where(call, site_keys, site_keys.c.key_id == key_id, revoked_at=call.now)
-    log_keys(call, site_id, ("enrolled", key.to_text()))
+    log_keys(call, "site", site_id, ("enrolled", key.to_text()))
     if former is not None:
-        log_keys(call, site_id, ("revoked", former["public_key"]), reason="rotated")
+        log_keys(call, "site", site_id, ("revoked", former["public_key"]), reason="rotated")
+    revoke_for_site(call, site_id)
     record(call, "site.rotate-key", f"site:{site_id}", key_id=key.key_id, former=key_id)
     return get(call, site_id)
 
@@ -84,7 +79,8 @@ def revoke_key(call: Call, number: int, key_id: str, reason: str) -> Wire:
     if key_id not in known:
         raise NotFoundError(f"site {number} has no key {key_id[:80]}")
     if known[key_id]["revoked_at"] is None:
-        log_keys(call, number, ("revoked", known[key_id]["public_key"]), reason=reason)
+        log_keys(call, "site", number, ("revoked", known[key_id]["public_key"]), reason=reason)
+        revoke_for_site(call, number)
     set_where(
         call,
         site_keys,
@@ -94,19 +90,6 @@ def revoke_key(call: Call, number: int, key_id: str, reason: str) -> Wire:
     )
     record(call, "site.revoke-key", f"site:{number}", key_id=key_id, reason=reason)
     return get(call, number)
-
-
-def _proven(public_key: str, proof: str, statement: str) -> PublicKey:
-    key = PublicKey.from_text(public_key)
-    try:
-        signature = b64decode(proof, validate=True)
-    except ValueError:
-        raise InvalidRequestError("the proof is not base64") from None
-    try:
-        key.verify(signature, statement.encode())
-    except SignatureError:
-        raise SignatureError("the proof is not this key's signature of what it proves") from None
-    return key
 
 
 def _add_key(call: Call, site_id: int, key: PublicKey) -> None:

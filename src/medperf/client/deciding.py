@@ -1,0 +1,156 @@
+"""What a person signs with their own key when they decide: the statement that the log will hold.
+
+It is made here from what the person can see, not taken from the server, which makes its own and
+refuses any difference. So nobody signs digests that a server only claims.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from medperf.domain import lifecycle
+from medperf.domain.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from medperf.client.api import ServerClient
+    from medperf.provenance.keys import Signer
+    from medperf.provenance.predicates import AgreementPredicate, Decider, DecisionPredicate
+
+_Facts = tuple[str, str, int, dict[str, str], int | None]
+"""The state that follows; noun and number of what is decided; its digests; the benchmark."""
+
+
+def sign_decision(
+    server: "ServerClient",
+    signer: "Signer",
+    noun: str,
+    number: int,
+    action: str,
+    *,
+    reason: str,
+    at: datetime,
+) -> dict[str, Any] | None:
+    """Sign an act of a lifecycle; answers the envelope, or None where the log holds no decision.
+
+    Args:
+        server: asked for what is decided about, and for who the person is.
+        signer: the person's own key.
+        noun: ``association``, ``benchmark``, ``result`` or ``agreement``; others hold no decision.
+        number: which one.
+        action: of its lifecycle table.
+        reason: as it will be given with the act.
+        at: now.
+
+    Raises:
+        TransitionError: if the state does not allow the act.
+        InvalidRequestError: if what must be signed is not visible to the person.
+    """
+    from medperf.provenance.envelope import sign  # noqa: PLC0415 - slow to import
+    from medperf.provenance.predicates import Decider  # noqa: PLC0415
+    from medperf.provenance.statements import make_statement  # noqa: PLC0415
+
+    me = server.me()
+    if me.user is None:
+        return None
+    by = Decider(
+        name=me.user.name,
+        role="person",
+        at=at,
+        user_id=me.user.id,
+        key_id=signer.key_id,
+        vouched_by="key",
+    )
+    said: AgreementPredicate | DecisionPredicate
+    if noun == lifecycle.AGREEMENT.noun:
+        said = _agreement(server, number, action, me.organization.id, by, reason)
+    else:
+        about = _FACTS.get(noun)
+        facts = about(server, number, action) if about else None
+        if facts is None:
+            return None
+        said = _decision(facts, me.organization.name, by, reason)
+    return sign(make_statement(said.subjects(), said), signer).to_value()
+
+
+def _decision(facts: _Facts, organization: str, by: "Decider", reason: str) -> "DecisionPredicate":
+    from medperf.provenance.predicates import DecisionPredicate  # noqa: PLC0415
+
+    decision, noun, number, digests, benchmark_id = facts
+    return DecisionPredicate(
+        decision=decision,
+        noun=noun,
+        noun_id=number,
+        digests=digests,
+        benchmark_id=benchmark_id,
+        organization=organization,
+        decided_by=by,
+        reason=reason,
+    )
+
+
+def _agreement(
+    server: "ServerClient", number: int, action: str, party: int, by: "Decider", reason: str
+) -> "AgreementPredicate":
+    from medperf.provenance.agreement_terms import terms_of  # noqa: PLC0415
+    from medperf.provenance.predicates import AgreementPredicate  # noqa: PLC0415
+
+    event = {"sign": "signed", "terminate": "terminated"}[action]
+    return AgreementPredicate.model_validate(
+        {
+            **terms_of(server.agreements.get(number)).model_dump(),
+            "event": event,
+            "organization_id": party,
+            "by": by,
+            "reason": reason,
+        }
+    )
+
+
+def _of_benchmark(server: "ServerClient", number: int, action: str) -> _Facts | None:
+    found = server.benchmarks.get(number)
+    if found.state == lifecycle.BENCHMARK.initial:
+        return None
+    target = lifecycle.BENCHMARK.apply(found.state, action).target
+    return target, "benchmark", number, {"benchmark": found.digest}, None
+
+
+def _of_association(server: "ServerClient", number: int, action: str) -> _Facts:
+    found = server.associations.get(number)
+    target = lifecycle.ASSOCIATION.apply(found.state, action).target
+    if found.dataset_id is not None:
+        digests = {"dataset": server.datasets.get(found.dataset_id).fingerprint}
+        return target, "dataset", found.dataset_id, digests, found.benchmark_id
+    model_id = found.model_id or 0
+    return target, "model", model_id, _of_model(server, model_id), found.benchmark_id
+
+
+def _of_model(server: "ServerClient", number: int) -> dict[str, str]:
+    container_id = server.models.get(number).container_id
+    if container_id is None:
+        raise InvalidRequestError(f"model {number}'s container is not visible to you")
+    container = server.containers.get(container_id)
+    files = container.additional_files
+    digests = {
+        "model/image": container.image_digest,
+        "model/parameters": container.parameters_digest,
+        "model/additional_files": files.digest if files else None,
+    }
+    return {name: digest for name, digest in digests.items() if digest is not None}
+
+
+def _of_result(server: "ServerClient", number: int, action: str) -> _Facts:
+    from medperf.provenance.envelope import Envelope  # noqa: PLC0415
+
+    found = server.results.get(number)
+    if found.statement is None:
+        raise InvalidRequestError(f"the statement of result {number} is not visible to you")
+    target = lifecycle.RESULT.apply(found.state, action).target
+    digests = {"statement": Envelope.from_value(found.statement).payload_digest}
+    return target, "result", number, digests, found.benchmark_id
+
+
+_FACTS: dict[str, Callable[["ServerClient", int, str], _Facts | None]] = {
+    lifecycle.BENCHMARK.noun: _of_benchmark,
+    lifecycle.ASSOCIATION.noun: _of_association,
+    lifecycle.RESULT.noun: _of_result,
+}

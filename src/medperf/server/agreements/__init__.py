@@ -1,0 +1,1 @@
+"""Agreements between organizations: proposed, signed by each, in force, over."""

@@ -1,0 +1,65 @@
+"""A site's next key: made, proven to the server, and only then put in the old one's place.
+
+Every part can be repeated. Killed after the server took the next key, the next attempt finds that
+the server knows it and goes on. Grants were given to the old key, so the server takes back what is
+under way; the agent, which must not run meanwhile, gets new grants and reuses what was predicted.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+from medperf.client.api import ServerClient
+from medperf.client.key_file import own_key_file, read_key_file
+from medperf.client.transport import SiteCredential
+from medperf.domain.clock import Clock, system_clock
+from medperf.domain.errors import StoreLockedError, UnauthenticatedError
+from medperf.domain.people import KeyRotation, Site
+from medperf.provenance.keys import PrivateKey
+from medperf.site.enrollment import Connect, who_has_key
+from medperf.site.folder import SiteFolder
+from medperf.site.settings import read_settings
+from medperf.site.store.leases import is_held
+
+
+def rotate_key(
+    folder: Path, *, clock: Clock = system_clock, connect: Connect = ServerClient
+) -> Site:
+    """Give the site in ``folder`` a new key; answers the site with all its keys.
+
+    Args:
+        folder: of the site.
+        clock: the time.
+        connect: how a client is made from an address and a credential.
+
+    Raises:
+        StoreLockedError: the site's agent runs.
+        UnauthenticatedError: the server knows neither key; the site must be enrolled anew.
+        UnavailableError: the server is away; nothing changed.
+    """
+    place = SiteFolder(folder.absolute())
+    place.require()
+    if is_held(place.lock):
+        raise StoreLockedError(
+            "the agent of this site runs with the old key", hint="Stop the agent, then try again."
+        )
+    settings = read_settings(place.settings)
+    former, following = read_key_file(place.key), own_key_file(place.next_key)
+
+    def ask(key: PrivateKey, question: Callable[[ServerClient], Site | None]) -> Site | None:
+        client = connect(settings.server, SiteCredential(key, clock))
+        try:
+            return question(client)
+        finally:
+            client.close()
+
+    # An attempt that was killed may have told the server already.
+    found = ask(following, who_has_key)
+    if found is None:
+        proof = following.sign(f"medperf-rotate:{settings.site_id}".encode())
+        form = KeyRotation(public_key=following.public.to_text(), proof=b64encode(proof).decode())
+        found = ask(former, lambda client: client.sites.rotate_key(form))
+    if found is None:
+        raise UnauthenticatedError("the server did not say whose key this is now")
+    place.next_key.replace(place.key)
+    return found
