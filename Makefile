@@ -33,7 +33,13 @@ $(VENV)/%.stamp: $(VENV)/demo.stamp requirements/%.txt
 demo: $(VENV)/demo.stamp $(OWN:requirements/%.txt=$(VENV)/%.stamp)  ## run a whole federation here: EXAMPLE=lesion_outlines for another, RUNNER=docker|podman for real containers, SERVE=1 to leave it up
 	@$(BIN)/python -m examples.staging.demo $(EXAMPLE) $(if $(RUNNER),--runner $(RUNNER)) $(if $(SERVE),--serve)
 
-test: $(VENV)/dev.stamp  ## run every test this machine can run
+# Other people's validators need versions of their own, so they live apart.
+$(VENV)/validators/stamp: $(BIN)/uv requirements/validators.txt
+	$(BIN)/uv venv --quiet --clear $(VENV)/validators
+	$(BIN)/uv pip install --quiet --python $(VENV)/validators/bin/python --require-hashes -r requirements/validators.txt
+	@touch $@
+
+test: $(VENV)/dev.stamp $(VENV)/validators/stamp  ## run every test this machine can run
 	@$(BIN)/python -m examples.lesion_outlines.data || echo "The tests on real volumes will be skipped."
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
@@ -54,7 +60,7 @@ changelog: $(VENV)/dev.stamp  ## gather the fragments in changes/ into CHANGELOG
 	$(BIN)/towncrier build --yes --name "" --version $$($(BIN)/python -c 'import medperf; print(medperf.__version__)')
 
 lock: $(BIN)/uv  ## write the locked requirements again
-	cd requirements && for f in tool demo dev lesion_outlines; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	cd requirements && for f in tool demo dev lesion_outlines validators; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links $$f.in -o $$f.txt; done
 
 clean:  ## remove what was made here

@@ -2,6 +2,7 @@
 
 import json
 
+import boards
 import pytest
 import yaml
 
@@ -137,3 +138,16 @@ def test_a_leaderboard_is_a_table_for_people_and_json_for_programs(logged_in, re
     assert logged_in("benchmark", "leaderboard", 1, "--json").json == json.loads(json.dumps(board))
     board["rows"] = []
     assert "No results to show yet." in logged_in("benchmark", "leaderboard", 1).out
+
+
+def test_a_leaderboard_is_written_as_a_page_and_a_table(logged_in, registry, tmp_path):
+    registry.answers["GET", "benchmarks/1/leaderboard"] = boards.leaderboard().model_dump(
+        mode="json"
+    )
+    page, table = tmp_path / "board.html", tmp_path / "board.csv"
+    ran = logged_in("benchmark", "leaderboard", 1, "--html", page, "--csv", table)
+    assert ran.status == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert table.read_text().startswith("benchmark_id,model_id,")
+    again = logged_in("benchmark", "leaderboard", 1, "--csv", table)
+    assert (again.status, "exists" in again.err) == (6, True)

@@ -15,6 +15,7 @@ from medperf.domain.lifecycle import BENCHMARK
 AUDIENCES = ("owners", "participants", "public")
 DETAILS = ("pooled", "per_site")
 MOMENTS = ("submitted", "approved", "complete")
+NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 
 DESCRIBED = listing.Description(
     noun="benchmark",
@@ -102,18 +103,29 @@ def _from_here(said: dict[str, Any], beside: Path) -> dict[str, Any]:
     return said
 
 
-@command.command(example="medperf benchmark leaderboard 1\nmedperf benchmark leaderboard 1 --json")
+@command.command(
+    example="""
+    medperf benchmark leaderboard 1
+    medperf benchmark leaderboard 1 --html leaderboard.html --csv leaderboard.csv
+    medperf benchmark leaderboard 1 --json
+    """
+)
 @click.argument("reference", metavar="NUMBER|NAME")
 @click.option("--by-site", is_flag=True, help="Show the primary metric per site, too.")
-def leaderboard(reference: str, by_site: bool) -> None:
+@click.option("--html", type=NEW_FILE, help="Write a page with charts to a new file.")
+@click.option("--csv", type=NEW_FILE, help="Write one row per number to a new file.")
+def leaderboard(reference: str, by_site: bool, html: Path | None, csv: Path | None) -> None:
     """Show the models in order of the primary metric, as far as you may see."""
-    from medperf.cli.leaderboard import show
+    from medperf.cli.leaderboard import show, write_files
 
     with connected() as transport:
         number = find_number(transport, "benchmarks", reference)
         found = transport.get(f"/api/v1/benchmarks/{number}/leaderboard")
+    written = write_files(found, html=html, csv=csv)
     if wants_json():
         write_json(found)
+    elif written:
+        show_done(f"{' and '.join(map(str, written))} hold the leaderboard.", {})
     else:
         show(found, by_site=by_site)
 

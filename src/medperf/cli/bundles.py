@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medperf.cli.new_files import write_new
 from medperf.cli.output import show_done
-from medperf.domain.errors import ConflictError
 
 
 def write_bundle(bundle: Mapping[str, Any], out: Path) -> None:
@@ -15,10 +15,8 @@ def write_bundle(bundle: Mapping[str, Any], out: Path) -> None:
     Raises:
         ConflictError: if the file exists.
     """
-    if out.exists():
-        raise ConflictError(f"{out} exists", hint="Name another file with --out.")
     # Not through our own classes: what a newer server adds stays.
-    out.write_text(json.dumps(bundle, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_new(out, f"{json.dumps(bundle, ensure_ascii=False)}\n".encode())
     n_statements = len(bundle["statements"])
     show_done(
         f"{out} holds {n_statements} statements with their proofs.",

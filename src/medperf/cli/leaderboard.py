@@ -1,6 +1,7 @@
-"""A leaderboard as a table: one line a model, one column a metric."""
+"""A leaderboard as a table: one line a model, one column a metric; or as files."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from medperf.cli.output import note, terminal_width, write
@@ -29,6 +30,34 @@ def show(leaderboard: Mapping[str, Any], *, by_site: bool = False) -> None:
         _show_sites(leaderboard)
     if len(metrics) > SHOWN_METRICS:
         note(f"{len(metrics) - SHOWN_METRICS} more metrics: --json has all of them.")
+
+
+def write_files(
+    leaderboard: Mapping[str, Any], *, html: Path | None, csv: Path | None
+) -> list[Path]:
+    """Write a page and a table of a leaderboard, each if it is asked for.
+
+    Raises:
+        ConflictError: a file exists.
+        NotInstalledError: what draws charts is not installed.
+    """
+    if html is None and csv is None:
+        return []
+    from medperf.cli.new_files import refuse_existing, write_new
+    from medperf.domain.leaderboards import Leaderboard
+    from medperf.evidence import leaderboard_page, tidy
+
+    # A newer server may say more than this program knows.
+    board = Leaderboard.model_validate(leaderboard)
+    files = [path for path in (html, csv) if path is not None]
+    refuse_existing(*files)
+    if html is not None:
+        from medperf.web.html import render
+
+        write_new(html, render(leaderboard_page.page(board), live=True).encode())
+    if csv is not None:
+        write_new(csv, tidy.to_csv(board).encode())
+    return files
 
 
 def _metric(name: str) -> Column:

@@ -174,6 +174,13 @@ class NotSupportedError(InvalidRequestError):
     hint = "The message names the reason; see the changelog for what is supported."
 
 
+class NotInstalledError(InvalidRequestError):
+    """This needs a package that is not installed here."""
+
+    code = "not-installed"
+    hint = "Install the extra that the message names."
+
+
 # --- unauthenticated, forbidden, conflict ---
 
 

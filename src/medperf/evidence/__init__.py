@@ -1,0 +1,1 @@
+"""What can be shown to those who were not there: leaderboard pages, reports, evidence packs."""

@@ -1,0 +1,1 @@
+"""The shared look: documents, charts, pages and their files. No routes, no queries."""

@@ -1,0 +1,1 @@
+"""Charts as Vega-Lite specifications: values in, a dictionary out, whoever draws it."""
