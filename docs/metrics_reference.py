@@ -28,8 +28,9 @@ changes the number is part of the name: numbers in angle brackets are yours to c
 those of other libraries is in [metric definitions](../explanation/metric-definitions.md).
 
 A value that cannot be computed is never NaN or left out: it is *missing*, with a
-[reason](results.md). *n* is what the last column but two says. Where a metric is a **mean over
-cases**, its mean and centered moments of several sites can be pooled.
+[reason](results.md). *n* is what the last column but two says. Where a metric has **evidence**, it
+is the mean, the ratio or the AUROC of [columns of the per-case table](results.md#per-case-values),
+and a plan that says so gets its uncertainty as well.
 """
 
 TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
@@ -111,7 +112,7 @@ def render() -> str:
 def _task(name: str, title: str, text: str, metrics: Iterable[MetricDefinition]) -> str:
     lines = [f"## {title}", "", f"`clinical_task: {name}`. {text}".rstrip(), ""]
     many = name in {"classification", "multilabel"}
-    heads = ["name", "title", "better", "range", "unit", "mean over cases", "n counts"]
+    heads = ["name", "title", "better", "range", "unit", "evidence", "n counts"]
     heads += [*(["many classes"] if many else []), "at the edge", "source"]
     lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for metric in metrics:
@@ -121,7 +122,7 @@ def _task(name: str, title: str, text: str, metrics: Iterable[MetricDefinition])
             metric.direction,
             f"{metric.lower:g} to {metric.upper:g}",
             metric.unit,
-            "yes" if metric.per_case else "",
+            metric.evidence or "",
             metric.counted,
             *([metric.average] if many else []),
             metric.edge,

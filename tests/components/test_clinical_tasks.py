@@ -179,11 +179,9 @@ def test_a_table_of_cases_brings_patients_and_subgroups(evaluation):
                 "patient": "patient",
             },
             "subgroups": [{"name": "sex", "values": ["female", "male"]}],
-            "summaries": True,
         }
     )  # fmt: skip
     assert values(document) == {("dsc", None): 0.75, ("dsc", "female"): 1.0, ("dsc", "male"): 0.5}
-    assert document["metrics"][0]["summary"] == {"n": 2.0, "mean": 0.75, "m2": 0.125}
     assert [row["patient"] for row in evaluation.cases] == ["p1", "p1"]
 
 
@@ -223,7 +221,6 @@ def test_multilabel(evaluation):
         labels={"case": "id", "reference": {"edema": "edema", "mass": "mass"}},
         predictions={"case": "id", "probabilities": {"edema": "pe", "mass": "pm"}},
         metrics=[{"name": "auroc", "per_class": True}, "exact_match"],
-        summaries=True,
     )
     found = values(document)
     assert found["auroc", "edema"] == 1.0
@@ -240,12 +237,9 @@ def test_regression(evaluation):
         labels={"case": "id", "reference": "y"},
         predictions={"case": "id", "predicted": "p"},
         metrics=["mae", "rmse"],
-        summaries=True,
     )
     assert values(document)["mae", None] == 1.5
     assert document["n_failed"] == 2
-    assert document["metrics"][0]["summary"] == {"n": 2.0, "mean": 1.5, "m2": 0.5}
-    assert "summary" not in document["metrics"][1]
     assert [row["failure"] for row in evaluation.cases] == ["", "", "not_a_number", "no_prediction"]
 
 

@@ -58,7 +58,11 @@ def test_per_case_values_have_patient_subgroups_and_metric_columns(workspace):
     assert rows[2] == {
         "case": "c3", "patient": "b", "sex": "male", "reference": "malignant",
         "predicted": "benign", "probability_benign": "0.6", "probability_malignant": "0.4",
-        "accuracy": "0", "brier": repr(0.36), "failure": "", "detail": "",
+        "auroc:positive": "1.0", "auroc:score": "0.4",
+        "sensitivity:numerator": "0.0", "sensitivity:denominator": "1.0",
+        "sensitivity[benign]:numerator": "", "sensitivity[benign]:denominator": "",
+        "sensitivity[malignant]:numerator": "0.0", "sensitivity[malignant]:denominator": "1.0",
+        "brier": repr(0.36), "failure": "", "detail": "",
     }  # fmt: skip
 
 

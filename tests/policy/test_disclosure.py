@@ -172,26 +172,37 @@ def test_another_form_is_refused(raw):
             typed(missing=[{"name": "loss", "reason": "one_class", "why": ""}]),
             ("undeclared-key", "missing.0.why"),
         ),
-        (typed(estimate(summary={"moments": 3})), ("undeclared-key", "metrics.0.summary")),
-        (typed(estimate("recall", summary=[1])), ("wrong-form", "metrics.0.summary")),
-        (
-            typed(estimate("recall", summary={"moments": "many"})),
-            ("not-a-number", "metrics.0.summary.moments"),
-        ),
-        (
-            typed(estimate("recall", summary={"replicates": [1] * (MAX_SUMMARY_NUMBERS + 1)})),
-            ("too-many", "metrics.0.summary"),
-        ),
+        (typed(estimate("recall", summary={"m2": 3})), ("undeclared-key", "metrics.0.summary")),
+        (typed(pairing="0" * 32), ("undeclared-key", "pairing")),
     ],
 )
 def test_what_is_not_declared_keeps_the_document(raw, finding):
     assert codes(raw) == {finding}
 
 
-def test_declared_summaries_leave():
-    raw = typed(estimate("recall", summary={"moments": 3, "replicates": [0, 0.5, 1]}))
-    [found] = check_result(raw, PLAN).document.metrics
-    assert found.summary == {"moments": 3.0, "replicates": (0.0, 0.5, 1.0)}
+@pytest.mark.parametrize(
+    ("metric", "summary", "finding"),
+    [
+        ("accuracy", {"m2": 3}, ("undeclared-key", "metrics.0.summary")),
+        ("recall", {"standard_error": 3}, ("undeclared-key", "metrics.0.summary")),
+        ("recall", [1], ("wrong-form", "metrics.0.summary")),
+        ("recall", {"m2": "many"}, ("not-a-number", "metrics.0.summary.m2")),
+        (
+            "recall",
+            {"replicates": [1] * (MAX_SUMMARY_NUMBERS + 1)},
+            ("too-many", "metrics.0.summary"),
+        ),
+    ],
+)
+def test_a_summary_of_the_site_is_checked_too(metric, summary, finding):
+    assert codes(typed(estimate(metric, summary=summary)), by_site=True) == {finding}
+
+
+def test_declared_summaries_of_the_site_leave():
+    raw = typed(estimate("recall", summary={"m2": 3, "replicates": [0, 0.5, 1]}), pairing="0" * 32)
+    document = check_result(raw, PLAN, by_site=True).document
+    assert document.metrics[0].summary == {"m2": 3.0, "replicates": (0.0, 0.5, 1.0)}
+    assert document.pairing == "0" * 32
 
 
 def test_more_cases_than_the_dataset_has_are_refused():

@@ -21,7 +21,8 @@ from medperf.provenance.envelope import Envelope, sign, verify
 from medperf.provenance.keys import PrivateKey
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate, ResultPredicate
 from medperf.provenance.statements import make_statement, read_statement
-from medperf.site.gate import Examined, Gate
+from medperf.site.case_statistics import CaseStatistics
+from medperf.site.gate import EvaluatorFiles, Examined, Gate
 from medperf.site.plans import ExecutionPlan
 from medperf.site.store import jobs, ledger, outputs
 from medperf.site.store.connection import Store
@@ -185,7 +186,13 @@ class Case:
         self.outputs = outputs.Outputs(self.store, lambda: NOW)
         self.jobs = jobs.Jobs(self.store, lambda: NOW)
         self.gate = Gate(
-            self.server, SITE_KEY, self.ledger, self.outputs, site_id=4, clock=lambda: NOW
+            self.server,
+            SITE_KEY,
+            self.ledger,
+            self.outputs,
+            site_id=4,
+            clock=lambda: NOW,
+            statistics=CaseStatistics(lambda: b"s" * 32),
         )
         with self.store.transaction() as tx:
             tx.execute(
@@ -236,7 +243,8 @@ def case(tmp_path):
 def examine(case, folder, content, plan=PLAN):
     path = folder / "results.yaml"
     path.write_bytes(content if isinstance(content, bytes) else yaml.safe_dump(content).encode())
-    return case.gate.examine(path, plan, n_cases=20)
+    left = EvaluatorFiles(path, folder / "cases.csv", INPUTS.dataset_fingerprint, n_cases=20)
+    return case.gate.examine(left, plan)
 
 
 def typed(n_cases=9, **more):

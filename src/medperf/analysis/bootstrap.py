@@ -31,7 +31,7 @@ from scipy.optimize import brentq
 from scipy.special import gamma
 from scipy.stats import poisson
 
-from medperf.analysis.estimates import Floats, Integers
+from medperf.analysis.estimates import Bools, Floats, Integers
 from medperf.domain.errors import InestimableError
 
 REPLICATES = 1000
@@ -82,6 +82,18 @@ class Resampling:
             for start in range(0, len(self.weights), step)
         ]
         return np.concatenate(parts)
+
+    def ratio_replicates(self, columns: Integers, numerator: Floats, denominator: Floats) -> Floats:
+        """As ``replicates`` of ``weighted_ratio``, from totals by patient: much faster.
+
+        ``columns`` says at which place of ``patients`` each case's patient stands, shape ``n``.
+        """
+        p = len(self.patients)
+        totals = np.stack(
+            [np.bincount(columns, weights=part, minlength=p) for part in (numerator, denominator)]
+        )
+        above, below = (self.weights @ totals.T).T
+        return _ratio(above, below)
 
     def _columns(self, patients: Sequence[str]) -> Integers:
         place = {patient: column for column, patient in enumerate(self.patients)}
@@ -150,7 +162,7 @@ def weighted_ratio(numerator: Floats, denominator: Floats) -> Statistic:
     return statistic
 
 
-def weighted_auroc(positive: Sequence[bool] | Floats, scores: Floats) -> Statistic:
+def weighted_auroc(positive: Sequence[bool] | Bools | Floats, scores: Floats) -> Statistic:
     """The AUROC with weighted cases: ties between scores count one half.
 
     For each distinct score: weight of positives there times (weight of negatives below plus half

@@ -58,32 +58,47 @@ def mean_t(moments: Moments, level: float = LEVEL) -> Estimate:
 def clustered_mean(values: Floats, patients: Integers, level: float = LEVEL) -> Estimate:
     """A mean over cases whose interval counts patients: cases of one patient are alike.
 
-    Linearization of the ratio of patient totals to patient sizes, with Student's quantile on the
-    number of patients less one: Cochran, Sampling Techniques, 3rd ed. 1977, section 9A.3. With
-    one case per patient it is ``mean_t``.
+    With one case per patient it is ``mean_t``. See ``clustered_ratio``.
+    """
+    array = demand_finite(values, "the case values")
+    return clustered_ratio(array, np.ones_like(array), patients, level)
+
+
+def clustered_ratio(
+    numerator: Floats, denominator: Floats, patients: Integers, level: float = LEVEL
+) -> Estimate:
+    """A ratio of two sums over cases, such as F1, whose interval counts patients.
+
+    Linearization of the ratio of patient totals, with Student's quantile on the number of patients
+    less one: Cochran, Sampling Techniques, 3rd ed. 1977, section 9A.3.
 
     Args:
-        values: one value per case, shape ``n``.
+        numerator: each case's part, shape ``n``.
+        denominator: each case's part, shape ``n``.
         patients: the index of each case's patient, 0 to ``k - 1``, shape ``n``.
         level: the confidence level.
 
     Raises:
-        InestimableError: without cases, or where the two lengths differ.
+        InestimableError: without cases, where lengths differ, or with a denominator of 0.
     """
     demand_level(level)
-    array = demand_finite(values, "the case values")
-    if array.size == 0 or array.size != np.size(patients):
-        raise InestimableError(f"{array.size} case values with {np.size(patients)} patients")
-    mean = float(array.mean())
+    above = demand_finite(numerator, "the case values")
+    below = demand_finite(denominator, "the case values")
+    if above.size == 0 or not above.size == below.size == np.size(patients):
+        raise InestimableError(f"{above.size} case values with {np.size(patients)} patients")
+    total = float(below.sum())
+    if total <= 0:
+        raise InestimableError("the denominators of the cases do not add up to more than 0")
+    ratio = float(above.sum()) / total
     _, index = np.unique(patients, return_inverse=True)
-    residuals = np.bincount(index, weights=array - mean)
+    residuals = np.bincount(index, weights=above - ratio * below)
     k = residuals.size
     if k < 2:  # noqa: PLR2004
-        return Estimate(mean, array.size, Method.CLUSTERED_MEAN)
-    error = math.sqrt(k / (k - 1) * float(residuals @ residuals)) / array.size
+        return Estimate(ratio, above.size, Method.CLUSTERED_MEAN)
+    error = math.sqrt(k / (k - 1) * float(residuals @ residuals)) / total
     reach = quantile(level, k - 1) * error
-    interval = Interval(mean - reach, mean + reach, level)
-    return Estimate(mean, array.size, Method.CLUSTERED_MEAN, interval, error)
+    interval = Interval(ratio - reach, ratio + reach, level)
+    return Estimate(ratio, above.size, Method.CLUSTERED_MEAN, interval, error)
 
 
 def normal(

@@ -4,6 +4,7 @@ A summary travels as the ``summary`` of a metric estimate: a flat mapping of nam
 lists of numbers, rounded before it leaves.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ import numpy as np
 
 from medperf.analysis.bootstrap import Resampling, Statistic, weighted_mean
 from medperf.analysis.estimates import Floats
+from medperf.analysis.histograms import BinnedScores, ScoreHistogram
 from medperf.analysis.intervals import clustered_mean, defined_replicates
 from medperf.analysis.moments import Moments
 from medperf.domain.errors import InestimableError
 
 WireSummary = dict[str, float | tuple[float, ...]]
 
+_SIDES = ("positive", "negative")
 _MOMENT_DIGITS = 6
 _FEWEST_DECIMALS = 6
 
@@ -28,6 +31,7 @@ class SiteSummary:
 
     ``moments`` are those of per-case values, where the metric is a mean of them. ``replicates``
     (shape ``b``) are paired across models at the same site and independent between sites.
+    ``histogram`` is of the scores behind an AUROC.
     """
 
     site: str
@@ -37,6 +41,7 @@ class SiteSummary:
     n_patients: int | None = None
     moments: Moments | None = None
     replicates: Floats | None = None
+    histogram: ScoreHistogram | None = None
 
 
 def summarize_mean(
@@ -97,6 +102,12 @@ def to_wire(summary: SiteSummary, decimals: int) -> WireSummary:
                 hint="Draw exponential weights, under which every replicate has one.",
             )
         wire["replicates"] = tuple(np.round(summary.replicates, places).tolist())
+    if summary.histogram is not None:
+        for side in _SIDES:
+            part: BinnedScores = getattr(summary.histogram, side)
+            wire[f"{side}_edges"] = part.edges
+            wire[f"{side}_counts"] = tuple(map(float, part.counts))
+            wire[f"{side}_sums"] = tuple(round(total, places) for total in part.sums)
     return wire
 
 
@@ -125,7 +136,32 @@ def from_wire(
         n_patients=None if patients is None else int(patients),
         moments=None if m2 is None else Moments(n, value, m2, m3 or 0.0, m4 or 0.0),
         replicates=None if replicates is None else np.asarray(replicates, dtype=np.float64),
+        histogram=_histogram(given),
     )
+
+
+def _histogram(given: Mapping[str, float | Sequence[float]]) -> ScoreHistogram | None:
+    sides = [_binned(given, side) for side in _SIDES]
+    positive, negative = sides
+    if positive is None and negative is None:
+        return None
+    if positive is None or negative is None:
+        raise InestimableError("a histogram has the scores of one class only")
+    return ScoreHistogram(positive, negative)
+
+
+def _binned(given: Mapping[str, float | Sequence[float]], side: str) -> BinnedScores | None:
+    parts = [given.get(f"{side}_{part}") for part in ("edges", "counts", "sums")]
+    edges, counts, sums = ([] if isinstance(part, int | float) else part for part in parts)
+    if edges is None and counts is None and sums is None:
+        return None
+    if edges is None or counts is None or sums is None:
+        raise InestimableError(f"the {side} histogram lacks its edges, counts or sums")
+    whole = all(count >= 0 and count == int(count) for count in counts)
+    rising = all(a < b for a, b in itertools.pairwise(edges))
+    if not counts or not len(edges) - 1 == len(counts) == len(sums) or not whole or not rising:
+        raise InestimableError(f"the {side} histogram is none: edges, counts and sums do not fit")
+    return BinnedScores(tuple(edges), tuple(int(count) for count in counts), tuple(sums))
 
 
 def _number(given: Mapping[str, float | Sequence[float]], name: str) -> float | None:

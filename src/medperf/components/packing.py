@@ -32,6 +32,7 @@ COMPONENTS: Mapping[str, StockComponent] = {
     "evaluator": StockComponent(
         folder="components/evaluator/component",
         modules=(
+            "domain/case_table.py",
             "domain/errors.py",
             "analysis/metrics/*.py",
             "components/evaluator/*.py",

@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from medperf.domain.case_table import Evidence
 from medperf.domain.container_records import FileReference
 from medperf.domain.identifiers import Digest, Id, Name, UtcTime
 from medperf.domain.wire import Form, Record
@@ -22,17 +24,6 @@ class Direction(StrEnum):
     LOWER = "lower"
 
 
-class Evidence(StrEnum):
-    """How a metric follows from the columns of the evaluator's per-case table.
-
-    The columns are named after the metric, ``.<class label>`` added for a per-class one.
-    """
-
-    MEAN = "mean"  # of column `<metric>`
-    RATIO = "ratio"  # of the sums of `<metric>:numerator` and `<metric>:denominator`
-    AUROC = "auroc"  # of `<metric>:positive` (0 or 1) and `<metric>:score`
-
-
 class Summary(StrEnum):
     """Sufficient statistics that a site may release with a number."""
 
@@ -41,6 +32,18 @@ class Summary(StrEnum):
     REPLICATES = "replicates"  # of the bootstrap over patients; not for subgroups
     HISTOGRAM = "histogram"  # of scores per class; of an AUROC only
 
+
+SUMMARY_NAMES: Mapping[Summary, tuple[str, ...]] = {
+    Summary.STANDARD_ERROR: ("standard_error", "n_patients"),
+    Summary.MOMENTS: ("m2", "m3", "m4"),
+    Summary.REPLICATES: ("replicates",),
+    Summary.HISTOGRAM: tuple(
+        f"{side}_{part}"
+        for side in ("positive", "negative")
+        for part in ("edges", "counts", "sums")
+    ),
+}
+"""What each is called in the ``summary`` of an estimate, which is flat."""
 
 _NEEDED_EVIDENCE = {Summary.MOMENTS: Evidence.MEAN, Summary.HISTOGRAM: Evidence.AUROC}
 

@@ -17,7 +17,7 @@ class MetricEstimate(Form):
     """One number with its meaning: the metric, over whom, from how many cases.
 
     ``class_label`` names the class of a per-class metric; ``summary`` holds the sufficient
-    statistics that the metric defines.
+    statistics that the plan asks for, computed by the site, under `benchmarks.SUMMARY_NAMES`.
     """
 
     name: str = Field(pattern=METRIC_NAME_PATTERN)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
+from medperf.domain.benchmarks import SUMMARY_NAMES, AnalysisPlan, PlannedMetric
 from medperf.domain.results import (
     TYPED,
     FreeFormResult,
@@ -22,11 +22,13 @@ from medperf.domain.results import (
 )
 
 MAX_ENTRIES = 10_000
-MAX_SUMMARY_NUMBERS = 1_024
+MAX_SUMMARY_NUMBERS = 2_048
 MAX_STEP_LENGTH = 64
 MAX_DEPTH = 16
 _TOP_KEYS = {"schema", "n_cases", "n_failed", "metrics", "missing"}
-_METRIC_KEYS = {"name", "value", "n", "subgroup", "class_label", "summary"}
+_METRIC_KEYS = {"name", "value", "n", "subgroup", "class_label"}
+_SITE_TOP_KEYS = _TOP_KEYS | {"pairing"}
+_SITE_METRIC_KEYS = _METRIC_KEYS | {"summary"}
 _MISSING_KEYS = {"name", "reason", "subgroup", "class_label"}
 _REASONS = set(get_args(MissingEstimate.model_fields["reason"].annotation))
 
@@ -50,15 +52,18 @@ class Disclosure:
     """How many estimates over too few cases were replaced by ``suppressed``."""
 
 
-def check_result(raw: Any, plan: AnalysisPlan, *, n_cases: int | None = None) -> Disclosure:
-    """Check what an evaluator wrote.
+def check_result(
+    raw: Any, plan: AnalysisPlan, *, n_cases: int | None = None, by_site: bool = False
+) -> Disclosure:
+    """Check what an evaluator wrote, or what the site made of it.
 
     Args:
         raw: the parsed ``results.yaml``.
         plan: the benchmark's analysis plan.
         n_cases: how many cases the dataset has, if that is known.
+        by_site: whether the site computed it, and so may add summaries as the plan asks.
     """
-    check = _FreeFormCheck(plan) if plan.free_form else _TypedCheck(plan, n_cases)
+    check = _FreeFormCheck(plan) if plan.free_form else _TypedCheck(plan, n_cases, by_site=by_site)
     document = check.document(raw)
     if document is None or check.findings:
         return Disclosure(None, tuple(check.findings))
@@ -148,8 +153,10 @@ class _FreeFormCheck(_Check):
 
 
 class _TypedCheck(_Check):
-    def __init__(self, plan: AnalysisPlan, n_cases: int | None) -> None:
+    def __init__(self, plan: AnalysisPlan, n_cases: int | None, *, by_site: bool) -> None:
         super().__init__(plan)
+        self._top_keys = _SITE_TOP_KEYS if by_site else _TOP_KEYS
+        self._metric_keys = _SITE_METRIC_KEYS if by_site else _METRIC_KEYS
         self._n_known = n_cases
         self._metrics = {metric.name: metric for metric in plan.metrics}
         self._subgroups = {group.name: group.values for group in plan.subgroups}
@@ -159,7 +166,7 @@ class _TypedCheck(_Check):
         if not isinstance(raw, Mapping) or raw.get("schema") != TYPED:
             self.find("wrong-form", "", f"the analysis plan expects schema: {TYPED}")
             return None
-        self._only(raw, _TOP_KEYS, "")
+        self._only(raw, self._top_keys, "")
         n_cases = self._count(raw.get("n_cases"), "n_cases", self._n_known, "the dataset has")
         n_failed = self._count(raw.get("n_failed", 0), "n_failed", n_cases, "n_cases is")
         metrics: list[MetricEstimate | MissingEstimate | None] = []
@@ -173,6 +180,7 @@ class _TypedCheck(_Check):
         return TypedResult(
             n_cases=n_cases,
             n_failed=n_failed,
+            pairing=raw.get("pairing"),
             metrics=tuple(e for e in metrics if isinstance(e, MetricEstimate)),
             missing=tuple(e for e in missing if isinstance(e, MissingEstimate)),
         )
@@ -213,7 +221,7 @@ class _TypedCheck(_Check):
     def _estimate(
         self, entry: Mapping[Any, Any], path: str, n_cases: int | None
     ) -> MetricEstimate | MissingEstimate | None:
-        self._only(entry, _METRIC_KEYS, path)
+        self._only(entry, self._metric_keys, path)
         metric = self._metric(entry, path)
         value = self.number(entry.get("value"), f"{path}.value")
         n = self._count(entry.get("n"), f"{path}.n", n_cases, "n_cases is")
@@ -322,10 +330,11 @@ class _TypedCheck(_Check):
         if not isinstance(raw, Mapping):
             self.find("wrong-form", path, "a summary is a table of names and numbers")
             return None
+        declared = {name for each in metric.summaries for name in SUMMARY_NAMES[each]}
         checked: dict[str, float | tuple[float, ...]] = {}
         size = 0
         for name, value in raw.items():
-            if name not in metric.summaries:
+            if name not in declared:
                 known = ", ".join(metric.summaries) or "none for this metric"
                 self.find("undeclared-key", path, f"declared summaries: {known}")
                 continue

@@ -28,6 +28,8 @@ from medperf.runners.selection import RunnerSet, standard_runners
 from medperf.site import link, records
 from medperf.site.agent import Agent, AgentParts
 from medperf.site.assets import Assets, Fetcher
+from medperf.site.bootstrap_secret import read_secret
+from medperf.site.case_statistics import CaseStatistics
 from medperf.site.evaluation import Evaluation
 from medperf.site.events import site_log
 from medperf.site.execution import Execution, Moment
@@ -271,6 +273,7 @@ def open_site(
         outputs_,
         site_id=settings.site_id,
         clock=clock,
+        statistics=CaseStatistics(lambda: read_secret(place.bootstrap_secret)),
         log_watch=log_watch,
     )
     policy = SitePolicy(place.policy, store, signer, site_id=settings.site_id, clock=clock)

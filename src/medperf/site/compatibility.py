@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medperf.domain.case_table import FILE_NAME
 from medperf.domain.container_records import Container, ContainerForm
 from medperf.domain.errors import (
     CancelledError,
@@ -26,6 +27,8 @@ from medperf.domain.errors import (
 )
 from medperf.provenance.canonical import digest_of, read_json
 from medperf.runners.base import Limits
+from medperf.site.bootstrap_secret import LENGTH
+from medperf.site.case_statistics import CaseStatistics
 from medperf.site.compatibility_report import (
     CompatibilityReport,
     PartReport,
@@ -34,7 +37,7 @@ from medperf.site.compatibility_report import (
     WorkflowData,
 )
 from medperf.site.data_files import holds_files
-from medperf.site.gate import examine
+from medperf.site.gate import EvaluatorFiles, examine
 from medperf.site.records import container_digest
 from medperf.site.statistics import count_cases, read_statistics
 from medperf.site.steps import StepResult, Steps
@@ -227,7 +230,15 @@ class _Run:
         plan = self.workflow.plan
         if plan is None:
             return "no analysis plan was given: what may leave was not examined"
-        found = examine(self.folder / "results.yaml", plan, n_cases=self._n_cases())
+        left = EvaluatorFiles(
+            results=self.folder / "results.yaml",
+            cases=self.folder / "local_outputs" / FILE_NAME,
+            fingerprint="",
+            n_cases=self._n_cases(),
+        )
+        # Nothing leaves, and nothing is to be paired with it: a secret of the moment will do.
+        secret = secrets.token_bytes(LENGTH)
+        found = examine(left, plan, CaseStatistics(lambda: secret))
         if found.document is None:
             kind = type(found.error) if found.error else MedPerfError
             places = "; ".join(f"{f.path or 'the file'}: {f.message}" for f in found.findings[:5])

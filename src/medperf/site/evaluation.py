@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from medperf.domain.case_table import FILE_NAME
 from medperf.domain.container_records import Container
 from medperf.domain.errors import (
     CancelledError,
@@ -29,6 +30,7 @@ from medperf.site.steps import StepResult
 from medperf.site.store.outputs import Outputs, Predictions, StepRecord
 
 _POLL_S = 0.2
+_LOCAL_OUTPUTS = "local_outputs"
 
 
 class TaskRunner(Protocol):
@@ -119,7 +121,7 @@ class Evaluation:
                 "predictions": self._folder.predictions / plan.predictions_key,
                 "labels": plan.dataset.labels_path,
             },
-            outputs={"output_path": results, "local_outputs_path": folder / "local_outputs"},
+            outputs={"output_path": results, "local_outputs_path": folder / _LOCAL_OUTPUTS},
             limits=limits,
             cancel=cancel,
         )
@@ -129,6 +131,10 @@ class Evaluation:
     def results(self, job: int) -> Path:
         """Where a job's ``results.yaml`` is once it was evaluated."""
         return self._folder.job(job) / "evaluate" / "results.yaml"
+
+    def cases(self, job: int) -> Path:
+        """Where a job's per-case table is, if the evaluator left one."""
+        return self.results(job).parent / _LOCAL_OUTPUTS / FILE_NAME
 
     def recover(self, container_of: Mapping[tuple[int, str], Container | None]) -> None:
         """Remove what steps left that were killed with their agent; they will run again."""

@@ -19,7 +19,7 @@ from medperf.policy.disclosure import Finding
 from medperf.policy.facts import DocumentFacts
 from medperf.site.backoff import backoff
 from medperf.site.evaluation import Evaluation
-from medperf.site.gate import Examined, Gate
+from medperf.site.gate import EvaluatorFiles, Examined, Gate
 from medperf.site.permission import Permission, approvals_of, why
 from medperf.site.plans import ExecutionPlan, Planner
 from medperf.site.queue import Queue
@@ -165,11 +165,13 @@ class Execution:
         self._at("evaluated")
 
     def _check(self, job: Job, plan: ExecutionPlan) -> Job:
-        examined = self._gate.examine(
-            self._evaluation.results(job.number),
-            plan.benchmark.analysis_plan,
+        left = EvaluatorFiles(
+            results=self._evaluation.results(job.number),
+            cases=self._evaluation.cases(job.number),
+            fingerprint=plan.inputs.dataset_fingerprint,
             n_cases=plan.dataset.n_cases,
         )
+        examined = self._gate.examine(left, plan.benchmark.analysis_plan)
         if examined.error is not None:
             self._outputs.forget(job.number, "evaluate")
             return self._withhold(job, examined.error, examined.findings)

@@ -34,6 +34,11 @@ class SiteFolder:
         return self.root / "site-key.next.pem"
 
     @property
+    def bootstrap_secret(self) -> Path:
+        """What the weights of bootstrap replicates are drawn from; belongs into the backup."""
+        return self.root / "bootstrap-secret"
+
+    @property
     def store(self) -> Path:
         """The SQLite file."""
         return self.root / "store.db"

@@ -8,7 +8,8 @@ datasets, and requests for associations (with the outcome of a compatibility tes
 3. the ledger gets a line with these bytes, on disk, before anything is sent;
 4. the bytes are sent, again and again if need be, until the server has answered once.
 
-Logs, file names, predictions and values per case have no way out: no function here reads them.
+Logs, file names, predictions and values per case have no way out. Values per case are read in one
+place, `case_statistics`, to compute the numbers of plans that say how they follow from them.
 """
 
 import math
@@ -27,7 +28,7 @@ from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.clock import Clock
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.executions import Failure
-from medperf.domain.results import Result, ResultForm
+from medperf.domain.results import Result, ResultDocument, ResultForm, TypedResult
 from medperf.policy.disclosure import Finding, check_result, check_size, check_values
 from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
 from medperf.provenance.envelope import Envelope, sign
@@ -35,6 +36,7 @@ from medperf.provenance.grant_check import CLOCK_TOLERANCE_S
 from medperf.provenance.keys import Signer
 from medperf.provenance.predicates import Approval, GrantPredicate, ResultPredicate, StepTimes
 from medperf.provenance.statements import Statement, make_statement, read_statement
+from medperf.site.case_statistics import CaseStatistics
 from medperf.site.plans import ExecutionPlan
 from medperf.site.store.jobs import Decision, Job
 from medperf.site.store.ledger import Ledger, LedgerLine
@@ -47,6 +49,23 @@ _MIB = 1 << 20
 _FACTS = frozenset({"exit_code", "duration_s", "peak_memory_bytes", "memory_bytes", "timeout_s"})
 _READ_FACTOR = 8
 """A ``results.yaml`` this many times larger than its document may be is not even parsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorFiles:
+    """What an evaluator left, and of which dataset.
+
+    Attributes:
+        results: its ``results.yaml``.
+        cases: its per-case table, which needs to be there only for plans with evidence.
+        fingerprint: of the dataset.
+        n_cases: how many cases the dataset has, if that is known.
+    """
+
+    results: Path
+    cases: Path
+    fingerprint: str
+    n_cases: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +115,11 @@ class Gate:
         *,
         site_id: int,
         clock: Clock,
+        statistics: CaseStatistics,
         log_watch: LogWatch | None = None,
     ) -> None:
         self._client = client
+        self._statistics = statistics
         self._log_watch = log_watch
         self._signer = signer
         self._ledger = ledger
@@ -108,9 +129,9 @@ class Gate:
 
     # --- results ---
 
-    def examine(self, results: Path, plan: AnalysisPlan, *, n_cases: int | None) -> Examined:
-        """Build the document that may leave from an evaluator's ``results.yaml``."""
-        return examine(results, plan, n_cases=n_cases)
+    def examine(self, left: EvaluatorFiles, plan: AnalysisPlan) -> Examined:
+        """Build the document that may leave from what an evaluator left."""
+        return examine(left, plan, self._statistics)
 
     def show(self, job: Job, plan: ExecutionPlan) -> Leaving:
         """Show exactly what would leave; only the approval itself is still missing.
@@ -327,24 +348,40 @@ class Gate:
         )
 
 
-def examine(results: Path, plan: AnalysisPlan, *, n_cases: int | None) -> Examined:
-    """Build the document that may leave from an evaluator's ``results.yaml``; send nothing."""
-    size_bytes = results.stat().st_size
+def examine(left: EvaluatorFiles, plan: AnalysisPlan, statistics: CaseStatistics) -> Examined:
+    """Build the document that may leave from what an evaluator left; send nothing.
+
+    Raises:
+        NotSupportedError: the plan asks for numbers that this machine cannot compute.
+    """
+    size_bytes = left.results.stat().st_size
     if size_bytes > plan.max_size_bytes * _READ_FACTOR:
         message = f"the file has {size_bytes} bytes, the plan allows {plan.max_size_bytes}"
         return Examined(None, (Finding("too-large", "", message),))
     try:
         # Not by the YAML library alone: nested deep enough, a file would crash the agent.
-        raw = parse(results.read_text("utf-8"), what="evaluator's file")
+        raw = parse(left.results.read_text("utf-8"), what="evaluator's file")
     except (errors.MalformedFileError, UnicodeDecodeError):
         message = "the evaluator's file is not YAML that may be read"
         return Examined(None, (Finding("wrong-form", "", message),))
-    checked = check_result(raw, plan, n_cases=n_cases)
+    checked = check_result(raw, plan, n_cases=left.n_cases)
+    if isinstance(checked.document, TypedResult) and any(m.evidence for m in plan.metrics):
+        recomputed = statistics.recompute(
+            checked.document, left.cases, plan, fingerprint=left.fingerprint
+        )
+        if recomputed.raw is None:
+            return Examined(None, recomputed.findings)
+        checked = check_result(recomputed.raw, plan, n_cases=left.n_cases, by_site=True)
     if checked.document is None:
         return Examined(None, checked.findings)
     document = canonical_bytes(checked.document.model_dump(mode="json", exclude_none=True))
     findings = check_size(document, plan)
-    return Examined(None if findings else document, findings, checked.suppressed)
+    return Examined(None if findings else document, findings, _count_suppressed(checked.document))
+
+
+def _count_suppressed(document: ResultDocument) -> int:
+    missing = document.missing if isinstance(document, TypedResult) else ()
+    return sum(each.reason == "suppressed" for each in missing)
 
 
 def _document(job: Job) -> bytes:

@@ -1,12 +1,10 @@
 """Read a YAML file that a container wrote: plain values of bounded size, or one clear error.
 
-Such a file is a stranger's. It is opened without following links, read up to a limit, and may not
-use aliases, with which a few lines stand for gigabytes, nor nest so deep that a parser dies of it.
+It may not use aliases, with which a few lines stand for gigabytes, nor nest so deep that a parser
+dies of it.
 """
 
 import math
-import os
-import stat
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from medperf.domain.errors import EmptyInputError, MalformedFileError, UnreadableFileError
+from medperf.domain.errors import EmptyInputError, MalformedFileError
+from medperf.site.stray_files import read_text
 
 MAX_DEPTH = 64
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,7 +34,7 @@ def read_table(path: Path, *, max_bytes: int, what: str) -> dict[str, Any]:
         MalformedFileError: it is too large, is no YAML, uses aliases, or holds no mapping.
         UnreadableFileError: it cannot be read.
     """
-    text = _read(path, max_bytes, what)
+    text = read_text(path, max_bytes=max_bytes, what=what)
     if not text.strip():
         raise EmptyInputError(f"the {what} is empty")
     value = parse(text, what=what)
@@ -72,26 +71,6 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _read(path: Path, max_bytes: int, what: str) -> str:
-    try:
-        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise EmptyInputError(f"there is no {what}") from error
-    except OSError as error:
-        raise UnreadableFileError(f"the {what} cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(opened).st_mode):
-        os.close(opened)
-        raise MalformedFileError(f"the {what} is not a file")
-    with os.fdopen(opened, "rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise MalformedFileError(f"the {what} is larger than {max_bytes} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MalformedFileError(f"the {what} is not UTF-8 text") from error
 
 
 def _require_simple(text: str, what: str) -> None:

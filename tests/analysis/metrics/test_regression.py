@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from medperf.analysis.metrics.definition import Missing
-from medperf.analysis.metrics.regression import case_values, definition, value_of
+from medperf.analysis.metrics.regression import columns_of, definition, value_of
 from medperf.analysis.metrics.regression_table import DEFINITIONS
 
 NAMES = tuple(name.replace("<tolerance>", "2.5") for name in DEFINITIONS)
@@ -43,12 +43,12 @@ def test_values_equal_those_of_other_libraries(pair):
 
 @settings(max_examples=20, deadline=None)
 @given(pair=pairs())
-def test_where_a_metric_is_a_mean_its_case_values_have_that_mean(pair):
+def test_where_a_metric_is_a_mean_its_columns_of_have_that_mean(pair):
     for name in NAMES:
-        values = case_values(name, *pair)
-        assert (values is not None) == definition(name).per_case
-        if values is not None:
-            assert values.mean() == pytest.approx(value_of(name, *pair).value)
+        columns = columns_of(name, *pair)
+        assert (columns is not None) == (definition(name).evidence is not None)
+        if columns is not None:
+            assert columns[0].mean() == pytest.approx(value_of(name, *pair).value)
 
 
 @pytest.mark.parametrize("name", NAMES)

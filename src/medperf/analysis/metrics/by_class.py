@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from medperf.analysis.metrics import binary, decision
 from medperf.analysis.metrics.binary import Bools, Floats
 from medperf.analysis.metrics.definition import MetricValue, Missing, NamedMetric
@@ -21,6 +23,55 @@ def value_of_class(
     return _FROM_PROBABILITIES[metric.family](reference, probability, *metric.numbers)
 
 
+def columns_of_class(
+    metric: NamedMetric, reference: Bools, predicted: Bools, probability: Floats | None
+) -> tuple[Floats, ...] | None:
+    """What each case adds to ``metric`` of one class, as `domain.case_table` says; else None.
+
+    Every array has shape ``n``, NaN where a case does not count.
+    """
+    if metric.family in _COLUMNS_FROM_CALLS:
+        return _COLUMNS_FROM_CALLS[metric.family](reference, predicted, *metric.numbers)
+    if probability is None or metric.family not in _COLUMNS_FROM_PROBABILITIES:
+        return None
+    return _COLUMNS_FROM_PROBABILITIES[metric.family](reference, probability, *metric.numbers)
+
+
+def _share(part: Bools, whole: Bools) -> tuple[Floats, ...]:
+    return np.where(whole, part, np.nan), np.where(whole, 1.0, np.nan)
+
+
+def _f1(reference: Bools, predicted: Bools) -> tuple[Floats, ...]:
+    r, p = reference.astype(np.float64), predicted.astype(np.float64)
+    return 2 * r * p, r + p
+
+
+def _cost(
+    reference: Bools, predicted: Bools, false_positive: float, false_negative: float
+) -> tuple[Floats, ...]:
+    wrongly = false_positive * (predicted & ~reference)
+    return (np.asarray(wrongly + false_negative * (reference & ~predicted)),)
+
+
+def _net_benefit(reference: Bools, probability: Floats, threshold: float) -> tuple[Floats, ...]:
+    called, odds = probability >= threshold, threshold / (1.0 - threshold)
+    return (np.where(reference, 1.0, -odds) * called,)
+
+
+_COLUMNS_FROM_CALLS: Mapping[str, Callable[..., tuple[Floats, ...]]] = {
+    "accuracy": lambda reference, predicted: ((reference == predicted).astype(np.float64),),
+    "sensitivity": lambda reference, predicted: _share(predicted, reference),
+    "specificity": lambda reference, predicted: _share(~predicted, ~reference),
+    "positive_predictive_value": _share,
+    "negative_predictive_value": lambda reference, predicted: _share(~reference, ~predicted),
+    "f1": _f1,
+    "expected_cost@fp<fp>-fn<fn>": _cost,
+}
+_COLUMNS_FROM_PROBABILITIES: Mapping[str, Callable[..., tuple[Floats, ...]]] = {
+    "auroc": lambda reference, probability: (reference.astype(np.float64), probability),
+    "brier": lambda reference, probability: ((probability - reference) ** 2,),
+    "net_benefit@<threshold>": _net_benefit,
+}
 _FROM_CALLS: Mapping[str, Callable[..., MetricValue]] = {
     "accuracy": binary.accuracy,
     "balanced_accuracy": binary.balanced_accuracy,

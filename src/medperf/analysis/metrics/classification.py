@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medperf.analysis.metrics import binary
-from medperf.analysis.metrics.by_class import value_of_class
+from medperf.analysis.metrics.by_class import columns_of_class, value_of_class
 from medperf.analysis.metrics.classification_table import DEFINITIONS
 from medperf.analysis.metrics.definition import MetricDefinition, MetricValue, Missing, resolve
 
@@ -62,6 +62,24 @@ def value_of(name: str, cases: ClassifiedCases, class_label: str | None = None) 
     if metric.average == "native":
         return _MANY[name](cases)
     return _macro([_one_against_rest(name, cases, k) for k in range(len(cases.classes))], cases)
+
+
+def columns_of(
+    name: str, cases: ClassifiedCases, class_label: str | None = None
+) -> tuple[binary.Floats, ...] | None:
+    """What each case adds to the metric, as `domain.case_table` says; None where it has no form.
+
+    The mean over more than two classes has none of its own: it follows from those of the classes.
+
+    Raises:
+        InvalidRequestError: if there is no such metric.
+    """
+    metric = resolve(name, DEFINITIONS)
+    k = cases.positive if class_label is None else cases.classes.index(class_label)
+    if k is None:
+        return _MANY_COLUMNS[name](cases) if name in _MANY_COLUMNS else None
+    probability = None if cases.probabilities is None else cases.probabilities[:, k]
+    return columns_of_class(metric, cases.reference == k, cases.predicted == k, probability)
 
 
 def definition(name: str) -> MetricDefinition:
@@ -130,9 +148,16 @@ def brier_of_many(cases: ClassifiedCases) -> MetricValue:
     """Mean over cases of the squared differences summed over classes. [0, 2]. Brier 1950."""
     if len(cases) == 0 or cases.probabilities is None:
         return MetricValue.none(Missing.NO_CASES)
+    return MetricValue(float(_squares(cases, cases.probabilities).mean()), len(cases))
+
+
+def _squares(cases: ClassifiedCases, probabilities: binary.Floats) -> binary.Floats:
     outcome = np.eye(len(cases.classes))[cases.reference]
-    squares = np.sum((cases.probabilities - outcome) ** 2, axis=1)
-    return MetricValue(float(squares.mean()), len(cases))
+    return np.asarray(np.sum((probabilities - outcome) ** 2, axis=1), dtype=np.float64)
+
+
+def _brier_columns(cases: ClassifiedCases) -> tuple[binary.Floats, ...] | None:
+    return None if cases.probabilities is None else (_squares(cases, cases.probabilities),)
 
 
 def top_label_calibration_error(cases: ClassifiedCases) -> MetricValue:
@@ -149,4 +174,8 @@ _MANY: Mapping[str, Callable[[ClassifiedCases], MetricValue]] = {
     "mcc": matthews_correlation,
     "brier": brier_of_many,
     "expected_calibration_error": top_label_calibration_error,
+}
+_MANY_COLUMNS: Mapping[str, Callable[[ClassifiedCases], tuple[binary.Floats, ...] | None]] = {
+    "accuracy": lambda cases: ((cases.reference == cases.predicted).astype(np.float64),),
+    "brier": _brier_columns,
 }

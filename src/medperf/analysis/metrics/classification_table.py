@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _ALL = "all cases"
 _TWO = "missing with one reference class"
@@ -22,6 +23,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=f"{_TWO}; a constant probability gives 0.5",
             source="Hanley and McNeil 1982, doi:10.1148/radiology.143.1.7063747",
             needs="probabilities",
+            evidence=Evidence.AUROC,
         ),
         MetricDefinition(
             name="average_precision",
@@ -46,7 +48,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge="defined with one class",
             source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
             average="native",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         MetricDefinition(
             name="balanced_accuracy",
@@ -70,6 +72,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted="positive cases",
             edge="missing without positive cases",
             source="Yerushalmy 1947, doi:10.2307/4586294",
+            evidence=Evidence.RATIO,
         ),
         MetricDefinition(
             name="specificity",
@@ -81,6 +84,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted="negative cases",
             edge="missing without negative cases",
             source="Yerushalmy 1947, doi:10.2307/4586294",
+            evidence=Evidence.RATIO,
         ),
         MetricDefinition(
             name="positive_predictive_value",
@@ -92,6 +96,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted="cases predicted positive",
             edge="missing if no case is predicted positive",
             source="Altman and Bland 1994, doi:10.1136/bmj.309.6947.102",
+            evidence=Evidence.RATIO,
         ),
         MetricDefinition(
             name="negative_predictive_value",
@@ -103,6 +108,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted="cases predicted negative",
             edge="missing if no case is predicted negative",
             source="Altman and Bland 1994, doi:10.1136/bmj.309.6947.102",
+            evidence=Evidence.RATIO,
         ),
         MetricDefinition(
             name="f1",
@@ -114,6 +120,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted=_ALL,
             edge="missing if neither reference nor prediction has a positive case",
             source="van Rijsbergen 1979, Information Retrieval, chapter 7",
+            evidence=Evidence.RATIO,
         ),
         MetricDefinition(
             name="mcc",
@@ -139,7 +146,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             source="Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
             needs="probabilities",
             average="native",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         MetricDefinition(
             name="expected_calibration_error",
@@ -189,7 +196,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge="defined with one class; 0 where no case reaches the threshold",
             source="Vickers and Elkin 2006, doi:10.1177/0272989X06295361",
             needs="probabilities",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         MetricDefinition(
             name="expected_cost@fp<fp>-fn<fn>",
@@ -201,7 +208,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted=_ALL,
             edge="defined with one class",
             source="Ferrer 2022, arXiv:2209.05355; Maier-Hein et al. 2024, Metrics reloaded",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
     )
 }

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Literal
 
+from medperf.domain.case_table import Evidence
 from medperf.domain.errors import InvalidRequestError
 
 
@@ -52,8 +53,8 @@ class MetricDefinition:
     denominator, so that averaging over sites weighted by ``n`` gives the proportion of all cases.
     ``edge`` says what happens with empty, one-class and constant input. ``average`` says what the
     overall number of more than two classes is: ``macro``, the unweighted mean of the one-vs-rest
-    values, or ``native``, a form of its own for many classes. ``per_case`` says that the value is
-    the mean of one value per case, so that means and centered moments of sites can be pooled.
+    values, or ``native``, a form of its own for many classes. ``evidence`` says how the
+    value follows from columns of the per-case table, so that a site can compute it again.
 
     A name may hold numbers that are part of the definition: ``nsd_voxel@<tolerance>mm`` is a family
     of metrics, and ``nsd_voxel@2mm`` is one of them.
@@ -70,7 +71,7 @@ class MetricDefinition:
     source: str
     needs: Literal["classes", "probabilities"] = "classes"
     average: Literal["macro", "native"] = "macro"
-    per_case: bool = False
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

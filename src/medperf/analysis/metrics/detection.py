@@ -69,6 +69,36 @@ def value_of(
     return _found(_OF_CURVE[metric.family](found), found)
 
 
+def columns_of(
+    name: str, cases: Sequence[MatchedCase], threshold: float = 0.0
+) -> tuple[Floats, ...] | None:
+    """What each case adds to the metric, as `domain.case_table` says; None where it has no form.
+
+    Raises:
+        InvalidRequestError: if there is no such metric.
+    """
+    metric = resolve(name, DEFINITIONS)
+    if metric.family not in _COLUMNS:
+        return None
+    least, names = least_goodness(metric), _COLUMNS[metric.family]
+    rows = [_tally(detections([case], least)) for case in _above(cases, threshold)]
+    return tuple(np.array([row[name] for row in rows], dtype=np.float64) for name in names)
+
+
+def _tally(found: Detections) -> dict[str, float]:
+    """One case: numbers of objects, and twice what was found as F1 and panoptic quality count."""
+    hits, predicted = int(found.hits.sum()), len(found.hits)
+    return {
+        "hits": hits,
+        "reference": found.n_reference,
+        "predicted": predicted,
+        "twice_hits": 2 * hits,
+        "twice_goodness": 2 * float(found.goodness.sum()),
+        "both": predicted + found.n_reference,
+        "false": predicted - hits,
+    }
+
+
 def definition(name: str) -> MetricDefinition:
     """The definition of ``name``.
 
@@ -199,3 +229,13 @@ _OF_COUNTS: Mapping[str, Callable[[Detections], float | None]] = {
     )
     for judged in ("iou@<iou>", "distance@<distance>mm")
 } | {"panoptic_quality_iou@<iou>": _panoptic}
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    f"{name}_{judged}": parts
+    for name, parts in (
+        ("detection_sensitivity", ("hits", "reference")),
+        ("detection_precision", ("hits", "predicted")),
+        ("detection_f1", ("twice_hits", "both")),
+        ("false_positives_per_case", ("false",)),
+    )
+    for judged in ("iou@<iou>", "distance@<distance>mm")
+} | {"panoptic_quality_iou@<iou>": ("twice_goodness", "both")}

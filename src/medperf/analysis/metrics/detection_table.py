@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _share = partial(
     MetricDefinition,
@@ -36,18 +37,21 @@ _JUDGED_EITHER_WAY = (
         name="detection_sensitivity",
         title="Share of the reference objects found",
         source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
+        evidence=Evidence.RATIO,
     ),
     _share(
         name="detection_precision",
         title="Share of the predicted objects that are right",
         edge="missing without predictions",
         source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
+        evidence=Evidence.RATIO,
     ),
     _share(
         name="detection_f1",
         title="F1 over objects, the recognition quality",
         edge="missing without any object",
         source=_PANOPTIC,
+        evidence=Evidence.RATIO,
     ),
     _share(
         name="false_positives_per_case",
@@ -56,6 +60,7 @@ _JUDGED_EITHER_WAY = (
         upper=math.inf,
         edge="defined from one case on",
         source="Setio et al. 2017, doi:10.1016/j.media.2017.06.015",
+        evidence=Evidence.MEAN,
     ),
 )
 
@@ -87,6 +92,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             title="Panoptic quality over all cases; a match has an IoU of at least <iou>",
             edge="missing without any object",
             source=_PANOPTIC,
+            evidence=Evidence.RATIO,
         ),
     )
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medperf.analysis.metrics.by_class import value_of_class
+from medperf.analysis.metrics.by_class import columns_of_class, value_of_class
 from medperf.analysis.metrics.definition import (
     MetricDefinition,
     MetricValue,
@@ -73,6 +73,33 @@ def value_of(name: str, cases: LabeledCases, finding: str | None = None) -> Metr
     return MetricValue(float(np.mean(values)), len(cases))
 
 
+def columns_of(
+    name: str, cases: LabeledCases, finding: str | None = None
+) -> tuple[Floats, ...] | None:
+    """What each case adds to the metric, as `domain.case_table` says; None where it has no form.
+
+    The mean over findings has none of its own: it follows from those of the findings.
+
+    Raises:
+        InvalidRequestError: if there is no such metric.
+    """
+    metric = resolve(name, DEFINITIONS)
+    if metric.family in _WHOLE_CASES:
+        found, counts = _WHOLE_COLUMNS[metric.family](cases), cases.known.all(axis=1)
+    elif finding is None:
+        return None
+    else:
+        k = cases.findings.index(finding)
+        probability = None if cases.probabilities is None else cases.probabilities[:, k]
+        of_class = columns_of_class(
+            metric, cases.reference[:, k], cases.predicted[:, k], probability
+        )
+        if of_class is None:
+            return None
+        found, counts = of_class, cases.known[:, k]
+    return tuple(np.where(counts, column, np.nan) for column in found)
+
+
 def definition(name: str) -> MetricDefinition:
     """The definition of ``name``.
 
@@ -112,4 +139,12 @@ _WHOLE_CASES: Mapping[str, Callable[[LabeledCases], MetricValue]] = {
     "exact_match": exact_match,
     "hamming_loss": hamming_loss,
     "f1_micro": f1_micro,
+}
+_WHOLE_COLUMNS: Mapping[str, Callable[[LabeledCases], tuple[Floats, ...]]] = {
+    "exact_match": lambda cases: (np.all(cases.reference == cases.predicted, axis=1),),
+    "hamming_loss": lambda cases: (np.mean(cases.reference != cases.predicted, axis=1),),
+    "f1_micro": lambda cases: (
+        2.0 * np.sum(cases.reference & cases.predicted, axis=1),
+        np.sum(cases.reference, axis=1) + np.sum(cases.predicted, axis=1),
+    ),
 }

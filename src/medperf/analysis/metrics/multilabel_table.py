@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from medperf.analysis.metrics import classification_table
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _WHOLE = "missing where no case has every finding known"
 _SURVEY = "Tsoumakas and Katakis 2007, doi:10.4018/jdwm.2007070101"
@@ -16,7 +17,6 @@ def _averaged(metric: MetricDefinition) -> MetricDefinition:
         average="macro",
         upper=min(metric.upper, 1.0) if metric.name == "brier" else metric.upper,
         edge=f"of each finding: {metric.edge.split(';')[0]}; missing if one finding's is",
-        per_case=False,
     )
 
 
@@ -35,7 +35,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=_WHOLE,
             source=_SURVEY,
             average="native",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         MetricDefinition(
             name="hamming_loss",
@@ -48,7 +48,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=_WHOLE,
             source=_SURVEY,
             average="native",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         MetricDefinition(
             name="f1_micro",
@@ -61,6 +61,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=f"{_WHOLE}, or no finding is present or predicted",
             source=_SURVEY,
             average="native",
+            evidence=Evidence.RATIO,
         ),
     )
 }

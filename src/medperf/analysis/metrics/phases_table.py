@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _FUNKE = "Funke et al. 2023, arXiv:2305.13961"
 _share = partial(
@@ -16,7 +17,7 @@ _share = partial(
     counted="videos",
     edge="defined for every video with frames",
     source=_FUNKE,
-    per_case=True,
+    evidence=Evidence.MEAN,
 )
 
 _RELAXABLE = (

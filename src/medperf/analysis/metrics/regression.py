@@ -41,12 +41,16 @@ def definition(name: str) -> MetricDefinition:
     return resolve(name, DEFINITIONS).definition
 
 
-def case_values(name: str, reference: Floats, predicted: Floats) -> Floats | None:
-    """The value of each case, where the metric is their mean; else None."""
+def columns_of(name: str, reference: Floats, predicted: Floats) -> tuple[Floats, ...] | None:
+    """What each case adds to the metric, as `domain.case_table` says; None where it has no form.
+
+    Raises:
+        InvalidRequestError: if there is no such metric.
+    """
     metric = resolve(name, DEFINITIONS)
-    if not metric.definition.per_case:
+    if metric.family not in _BY_CASE:
         return None
-    return _BY_CASE[metric.family](predicted - reference, *metric.numbers)
+    return (_BY_CASE[metric.family](predicted - reference, *metric.numbers),)
 
 
 def r2(reference: Floats, predicted: Floats) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _error = partial(
     MetricDefinition,
@@ -29,13 +30,13 @@ _RELOADED = "Varoquaux and Colliot 2023, doi:10.1007/978-1-0716-3195-9_20"
 DEFINITIONS: Mapping[str, MetricDefinition] = {
     metric.name: metric
     for metric in (
-        _error(name="mae", title="Mean absolute error", source=_RELOADED, per_case=True),
+        _error(name="mae", title="Mean absolute error", source=_RELOADED, evidence=Evidence.MEAN),
         _error(
             name="mse",
             title="Mean squared error",
             unit="square of the reference's",
             source=_RELOADED,
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         _error(name="rmse", title="Root of the mean squared error", source=_RELOADED),
         _error(name="median_absolute_error", title="Median absolute error", source=_RELOADED),
@@ -49,7 +50,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             counted="all cases",
             edge="defined from one case on",
             source="Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8",
-            per_case=True,
+            evidence=Evidence.MEAN,
         ),
         _correlation(
             name="r2",

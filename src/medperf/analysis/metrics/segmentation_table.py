@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _BOTH = "missing if both masks are empty"
 _ONE = "missing if one mask or both are empty"
@@ -24,7 +25,7 @@ _share = partial(
     unit="",
     counted="cases",
     edge=f"{_BOTH}; 0 if one is",
-    per_case=True,
+    evidence=Evidence.MEAN,
 )
 _distance = partial(
     MetricDefinition,
@@ -34,7 +35,7 @@ _distance = partial(
     unit="mm",
     counted="cases",
     edge=_ONE,
-    per_case=True,
+    evidence=Evidence.MEAN,
 )
 
 _DISTANCES = (

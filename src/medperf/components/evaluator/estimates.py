@@ -35,9 +35,6 @@ def estimate(
             for label in labels:
                 found = task.estimate(group, metric.name, label)
                 entry = _entry(metric.name, found, subgroup, label)
-                if parameters.summaries and found.value is not None:
-                    summary = task.summary(group, metric.name, label)
-                    entry |= {"summary": summary} if summary else {}
                 (missing if found.value is None else metrics).append(entry)
         say(f"computed {metric.name} ({number} of {len(parameters.metrics)})")
     document = {

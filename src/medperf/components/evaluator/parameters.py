@@ -44,7 +44,6 @@ class Parameters:
     task: ClinicalTask[Any, Any]
     cohort: CohortSource
     metrics: tuple[WantedMetric, ...]
-    summaries: bool
     workers: int
 
 
@@ -82,7 +81,6 @@ def parse_parameters(document: Any) -> Parameters:
         )
     subgroups = tuple(_subgroup(entry) for entry in top.entries("subgroups", needed=False))
     wanted = top.entries("metrics")
-    summaries = top.flag("summaries")
     workers = int(top.number("workers", 0, 0, MOST_WORKERS))
     labels = top.section("labels")
     cohort = CohortSource.parse(labels, subgroups)
@@ -92,7 +90,7 @@ def parse_parameters(document: Any) -> Parameters:
     top.done()
     metrics = tuple(_metric(entry, task) for entry in wanted)
     task = task.measuring(tuple(metric.name for metric in metrics))
-    return Parameters(task, cohort, metrics, summaries, workers)
+    return Parameters(task, cohort, metrics, workers)
 
 
 def _module(clinical_task: str) -> Any:

@@ -179,7 +179,7 @@ def _checked_document(call: Call, said: ResultPredicate, execution: Wire, benchm
         raise InvalidRequestError(f"result: {place}: {first['msg']}") from None
     raw = document.values if isinstance(document, FreeFormResult) else said.result
     dataset = numbered(call.connection, datasets, execution["dataset_id"])
-    checked = check_result(raw, plan, n_cases=dataset["n_cases"] if dataset else None)
+    checked = check_result(raw, plan, n_cases=dataset["n_cases"] if dataset else None, by_site=True)
     findings = [*checked.findings, *check_size(canonical_bytes(said.result), plan)]
     if findings:
         raise UndeclaredValueError(f"{findings[0].path or 'the document'}: {findings[0].message}")

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
-from medperf.analysis.metrics.definition import MetricDefinition, MetricValue
+from medperf.analysis.metrics.definition import MetricDefinition, MetricValue, Missing
 
 Evidence = TypeVar("Evidence")
 Group = TypeVar("Group")
 Made_co = TypeVar("Made_co", covariant=True)
+
+CaseColumns = tuple[Sequence[float | Missing], ...]
+"""One sequence per column of `domain.case_table.columns_of`; NaN or a reason does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +93,13 @@ class ClinicalTask(ABC, Generic[Evidence, Group]):
         """The value of ``metric``, overall or for one class label."""
 
     @abstractmethod
-    def case_values(self, group: Group, metric: str, label: str | None) -> Sequence[float] | None:
-        """The values of single cases that ``metric`` is the mean of; None if it is no mean."""
+    def evidence(self, group: Group, metric: str, label: str | None) -> CaseColumns | None:
+        """What each case of the group adds to ``metric``; None if it does not follow from that."""
 
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """The columns of the per-case table between subgroups and failure."""
+        """The columns of the per-case table that the site's people see beside the evidence."""
 
     @abstractmethod
     def cells(self, evidence: Evidence) -> tuple[str, ...]:
         """The cells of one case under ``columns``."""
-
-    def summary(
-        self, group: Group, metric: str, label: str | None
-    ) -> dict[str, float | list[float]] | None:
-        """Sufficient statistics for pooling: n, mean and centered second moment."""
-        values = self.case_values(group, metric, label)
-        if not values:
-            return None
-        mean = sum(values) / len(values)
-        return {
-            "n": float(len(values)),
-            "mean": mean,
-            "m2": sum((value - mean) ** 2 for value in values),
-        }

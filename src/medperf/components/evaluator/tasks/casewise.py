@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 from medperf.analysis.metrics.definition import MetricValue, Missing
-from medperf.components.evaluator.tasks.base import ClinicalTask
+from medperf.components.evaluator.tasks.base import CaseColumns, ClinicalTask
 
 CaseValues = Mapping[str | None, Mapping[str, MetricValue]]
 """Per class label, and None for the overall value, the metrics of one case."""
@@ -26,37 +26,28 @@ class CaseWise(ClinicalTask[CaseValues, Sequence[CaseValues]]):
 
     def estimate(self, group: Sequence[CaseValues], metric: str, label: str | None) -> MetricValue:
         """The mean over the cases that have a value."""
-        values = self.case_values(group, metric, label)
+        found = [case[label][metric] for case in group]
+        values = [each.value for each in found if each.value is not None]
         if values:
             return MetricValue(sum(values) / len(values), len(values))
-        reasons = [case[label][metric].missing for case in group]
-        return MetricValue.none(reasons[0] or Missing.NO_CASES if reasons else Missing.NO_CASES)
+        return MetricValue.none(found[0].missing or Missing.NO_CASES if found else Missing.NO_CASES)
 
-    def case_values(
-        self, group: Sequence[CaseValues], metric: str, label: str | None
-    ) -> Sequence[float]:
-        """Of the cases that have one."""
-        values = (case[label][metric].value for case in group)
-        return [value for value in values if value is not None]
+    def evidence(self, group: Sequence[CaseValues], metric: str, label: str | None) -> CaseColumns:
+        """Each case's value, or the reason why it has none."""
+        return ([_number_or_reason(case[label][metric]) for case in group],)
 
     def columns(self) -> tuple[str, ...]:
-        """Each metric overall, then for each class label."""
-        return (
-            *self.metrics,
-            *(f"{metric}[{label}]" for label in self.labels for metric in self.metrics),
-        )
+        """Nothing but the evidence."""
+        return ()
 
     def cells(self, evidence: CaseValues) -> tuple[str, ...]:
-        """In full precision; the reason where there is no value."""
-        return tuple(
-            _cell(evidence[label][metric])
-            for label in (None, *self.labels)
-            for metric in self.metrics
-        )
+        """Nothing but the evidence."""
+        del evidence
+        return ()
 
 
-def _cell(value: MetricValue) -> str:
-    return repr(value.value) if value.missing is None else str(value.missing)
+def _number_or_reason(found: MetricValue) -> float | Missing:
+    return found.value if found.value is not None else found.missing or Missing.NO_CASES
 
 
 def mean_over_labels(

@@ -8,13 +8,13 @@ import numpy as np
 
 from medperf.analysis.metrics import classification
 from medperf.analysis.metrics.classification import ClassifiedCases
-from medperf.analysis.metrics.decision import calibration_curve
 from medperf.analysis.metrics.definition import MetricDefinition, MetricValue
 from medperf.components.evaluator.sections import Section
 from medperf.components.evaluator.tables import Row
 from medperf.components.evaluator.tasks.base import (
     EMPTY,
     NO_PREDICTION,
+    CaseColumns,
     ClinicalTask,
     Failure,
     Member,
@@ -91,53 +91,24 @@ class Classification(ClinicalTask[Answer, ClassifiedCases]):
         """Overall, or of one class against the rest."""
         return classification.value_of(metric, group, label)
 
-    def case_values(
+    def evidence(
         self, group: ClassifiedCases, metric: str, label: str | None
-    ) -> Sequence[float] | None:
-        """Each case's value of a metric that is a mean, as the metric of that case alone."""
-        if not self.definition(metric).per_case:
-            return None
-        each = (group.where(np.array([k])) for k in range(len(group)))
-        values = (classification.value_of(metric, one, label).value for one in each)
-        return [value for value in values if value is not None]
-
-    def summary(
-        self, group: ClassifiedCases, metric: str, label: str | None
-    ) -> dict[str, float | list[float]] | None:
-        """Of the calibration error the bins, which add up over sites; else the moments."""
-        if metric != "expected_calibration_error":
-            return super().summary(group, metric, label)
-        k = group.positive if label is None else self.classes.index(label)
-        if k is None or group.probabilities is None:
-            return None
-        curve = calibration_curve(group.reference == k, group.probabilities[:, k])
-        return {
-            "bin_cases": [float(n) for n in curve.cases],
-            "bin_probability_sum": [float(total) for total in curve.probability_sum],
-            "bin_positives": [float(n) for n in curve.positives],
-        }
+    ) -> CaseColumns | None:
+        """Overall, or of one class against the rest."""
+        found = classification.columns_of(metric, group, label)
+        return None if found is None else tuple(column.tolist() for column in found)
 
     def columns(self) -> tuple[str, ...]:
-        """Reference, prediction, probabilities, and the metrics that are means over cases."""
-        names = ["reference", "predicted"]
-        if self.probabilities:
-            names += [f"probability_{label}" for label in self.classes]
-        return (*names, "accuracy", *(["brier"] if self.probabilities else []))
+        """Reference, prediction, and probabilities."""
+        names = ("reference", "predicted")
+        if not self.probabilities:
+            return names
+        return (*names, *(f"probability_{label}" for label in self.classes))
 
     def cells(self, evidence: Answer) -> tuple[str, ...]:
         """Numbers in full precision."""
-        given = evidence.probabilities
         names = (self.classes[evidence.reference], self.classes[evidence.predicted])
-        right = str(int(evidence.predicted == evidence.reference))
-        if given is None:
-            return (*names, right)
-        return (*names, *map(repr, given), right, repr(self._brier(evidence.reference, given)))
-
-    def _brier(self, reference: int, probabilities: tuple[float, ...]) -> float:
-        if self.positive_class is not None:
-            positive = self.classes.index(self.positive_class)
-            return float((probabilities[positive] - (reference == positive)) ** 2)
-        return float(sum((p - (k == reference)) ** 2 for k, p in enumerate(probabilities)))
+        return (*names, *map(repr, evidence.probabilities or ()))
 
     def decide(self, probabilities: tuple[float, ...]) -> int:
         """The positive class from the threshold on; of more classes the most probable."""

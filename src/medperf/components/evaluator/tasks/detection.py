@@ -21,6 +21,7 @@ from medperf.components.evaluator.images import file_of, read_pair
 from medperf.components.evaluator.sections import Section
 from medperf.components.evaluator.tables import Row, all_by_case, read_table
 from medperf.components.evaluator.tasks.base import (
+    CaseColumns,
     ClinicalTask,
     Failure,
     Member,
@@ -134,20 +135,20 @@ class Detection(ClinicalTask[CaseObjects, Sequence[CaseObjects]]):
             found = [self.estimate(group, metric, each) for each in self.classes]
             values = [each.value for each in found if each.value is not None]
             return MetricValue(sum(values) / len(values), len(group)) if values else found[0]
-        objects = [case[label] for case in group]
-        by_distance = "distance@" in metric
-        cases = [each.by_distance if by_distance else each.by_iou for each in objects]
-        usable = [case for case in cases if case is not None]
-        if len(usable) < len(cases):
+        cases = _judged(group, metric, label)
+        if cases is None:
             return MetricValue.none(Missing.NO_OBJECTS)
-        return detection.value_of(metric, usable, self.threshold)
+        return detection.value_of(metric, cases, self.threshold)
 
-    def case_values(
+    def evidence(
         self, group: Sequence[CaseObjects], metric: str, label: str | None
-    ) -> Sequence[float] | None:
-        """Every metric ranks or counts the objects of all cases together, so there are none."""
-        del group, metric, label
-        return None
+    ) -> CaseColumns | None:
+        """Of the metrics that count objects; overall of the only class."""
+        if label is None and len(self.classes) > 1:
+            return None
+        cases = _judged(group, metric, label or self.classes[0])
+        found = None if cases is None else detection.columns_of(metric, cases, self.threshold)
+        return None if found is None else tuple(column.tolist() for column in found)
 
     def columns(self) -> tuple[str, ...]:
         """Counts per class."""
@@ -162,6 +163,15 @@ class Detection(ClinicalTask[CaseObjects, Sequence[CaseObjects]]):
             case = evidence[label].by_iou or evidence[label].by_distance
             counts += [case.n_reference, len(case.scores)] if case else [0, 0]
         return tuple(map(str, counts))
+
+
+def _judged(group: Sequence[CaseObjects], metric: str, label: str) -> list[MatchedCase] | None:
+    """The objects of a class as the metric matches them; None where they cannot be matched so."""
+    by_distance = "distance@" in metric
+    objects = [case[label] for case in group]
+    found = [each.by_distance if by_distance else each.by_iou for each in objects]
+    usable = [case for case in found if case is not None]
+    return usable if len(usable) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True)

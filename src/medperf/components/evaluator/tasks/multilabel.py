@@ -14,6 +14,7 @@ from medperf.components.evaluator.tables import Row
 from medperf.components.evaluator.tasks.base import (
     EMPTY,
     NO_PREDICTION,
+    CaseColumns,
     ClinicalTask,
     Failure,
     Member,
@@ -92,15 +93,10 @@ class MultiLabel(ClinicalTask[Findings, LabeledCases]):
         """Overall, or of one finding."""
         return multilabel.value_of(metric, group, label)
 
-    def case_values(
-        self, group: LabeledCases, metric: str, label: str | None
-    ) -> Sequence[float] | None:
-        """Of the metrics that are means over cases."""
-        if not self.definition(metric).per_case:
-            return None
-        each = (group.where(np.array([k])) for k in range(len(group)))
-        values = (multilabel.value_of(metric, one, label).value for one in each)
-        return [value for value in values if value is not None]
+    def evidence(self, group: LabeledCases, metric: str, label: str | None) -> CaseColumns | None:
+        """Of one finding, or of the metrics that look at whole cases."""
+        found = multilabel.columns_of(metric, group, label)
+        return None if found is None else tuple(column.tolist() for column in found)
 
     def columns(self) -> tuple[str, ...]:
         """Per finding the reference, the answer and its probability."""

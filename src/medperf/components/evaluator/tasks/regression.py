@@ -13,6 +13,7 @@ from medperf.components.evaluator.sections import Section
 from medperf.components.evaluator.tables import Row
 from medperf.components.evaluator.tasks.base import (
     NO_PREDICTION,
+    CaseColumns,
     ClinicalTask,
     Failure,
     Member,
@@ -65,20 +66,19 @@ class Regression(ClinicalTask[Pair, Pairs]):
         del label
         return regression.value_of(metric, group[:, 0], group[:, 1])
 
-    def case_values(self, group: Pairs, metric: str, label: str | None) -> Sequence[float] | None:
+    def evidence(self, group: Pairs, metric: str, label: str | None) -> CaseColumns | None:
         """Of the metrics that are means over cases."""
         del label
-        values = regression.case_values(metric, group[:, 0], group[:, 1])
-        return None if values is None else [float(value) for value in values]
+        found = regression.columns_of(metric, group[:, 0], group[:, 1])
+        return None if found is None else tuple(column.tolist() for column in found)
 
     def columns(self) -> tuple[str, ...]:
-        """Reference, prediction, and the error both ways."""
-        return ("reference", "predicted", "mae", "mse")
+        """Reference and prediction."""
+        return ("reference", "predicted")
 
     def cells(self, evidence: Pair) -> tuple[str, ...]:
         """In full precision."""
-        error = evidence[1] - evidence[0]
-        return (repr(evidence[0]), repr(evidence[1]), repr(abs(error)), repr(error**2))
+        return (repr(evidence[0]), repr(evidence[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from medperf.components.evaluator.sections import Section
 from medperf.components.evaluator.tables import Row
 from medperf.components.evaluator.tasks.base import (
     NO_PREDICTION,
+    CaseColumns,
     ClinicalTask,
     Failure,
     Member,
@@ -88,10 +89,8 @@ class TimeToEvent(ClinicalTask[Course, FollowedCases]):
         del label
         return survival.value_of(metric, group)
 
-    def case_values(
-        self, group: FollowedCases, metric: str, label: str | None
-    ) -> Sequence[float] | None:
-        """Every metric looks at all cases together, so there are none."""
+    def evidence(self, group: FollowedCases, metric: str, label: str | None) -> CaseColumns | None:
+        """Every metric looks at all cases together, so there is none."""
         del group, metric, label
         return None
 

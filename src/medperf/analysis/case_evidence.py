@@ -1,0 +1,235 @@
+"""From the cases of one site to what it may say about each number of a plan.
+
+The plan is walked cell by cell: every metric with evidence, overall, for each class label, for each
+value of each subgroup variable. A cell with too few cases or patients is small: nobody is told its
+value. One rule covers all evidence: what is counted against the smallest cell is what the value
+rests on, which is each class by itself for an AUROC, and the cases in the denominator for a ratio.
+
+The overall cell of a per-class metric that has no columns of its own is the mean of its classes.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from medperf.analysis.bootstrap import Resampling, weighted_auroc
+from medperf.analysis.delong import auroc
+from medperf.analysis.estimates import Bools, Floats, Integers
+from medperf.analysis.histograms import ScoreHistogram, bin_scores
+from medperf.analysis.intervals import clustered_ratio, defined_replicates
+from medperf.analysis.moments import Moments
+from medperf.analysis.site_summary import SiteSummary
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, Summary
+from medperf.domain.case_table import CaseTable, Evidence, columns_of
+from medperf.domain.errors import InestimableError
+
+Absence = Literal["no_cases", "one_class", "absent_class", "suppressed"]
+Subgroup = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCell:
+    """One number of a plan: its summary, or why there is none to tell.
+
+    ``is_macro`` marks a mean over classes of which some may have no value.
+    """
+
+    metric: PlannedMetric
+    subgroup: Subgroup | None
+    class_label: str | None
+    summary: SiteSummary | None
+    absence: Absence | None = None
+    is_macro: bool = False
+
+
+def measure(
+    table: CaseTable, plan: AnalysisPlan, resampling: Resampling | None
+) -> Iterator[MeasuredCell]:
+    """Measure every cell of the plan's metrics with evidence.
+
+    Args:
+        table: with every column that the plan needs, see ``missing_columns``.
+        plan: whose ``summaries`` are made, and no others. Subgroups have no replicates and no
+            histogram.
+        resampling: the dataset's weights; None where there are too few patients to have any.
+    """
+    cases = _Cases(table, plan, resampling)
+    groups: list[Subgroup | None] = [None]
+    groups += [(variable.name, value) for variable in plan.subgroups for value in variable.values]
+    for metric in plan.metrics:
+        if metric.evidence is not None:
+            for subgroup in groups:
+                yield from cases.cells(metric, metric.evidence, subgroup)
+
+
+def missing_columns(columns: Collection[str], plan: AnalysisPlan) -> list[str]:
+    """The columns that the plan needs beyond those given."""
+    wanted: list[str] = []
+    for metric in plan.metrics:
+        if metric.evidence is None:
+            continue
+        labels = plan.classes if metric.per_class else ()
+        for label in labels:
+            wanted += columns_of(metric.name, metric.evidence, label)
+        overall = columns_of(metric.name, metric.evidence)
+        # Without columns of its own the overall value is the mean of the classes.
+        if not labels or any(column in columns for column in overall):
+            wanted += overall
+    return [column for column in wanted if column not in columns]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A value and all that is known about it; the plan says what of that is told."""
+
+    value: float
+    n: int
+    patients: int
+    error: float | None
+    replicates: Floats | None
+    moments: Moments | None = None
+    histogram: ScoreHistogram | None = None
+
+
+class _Cases:
+    def __init__(self, table: CaseTable, plan: AnalysisPlan, resampling: Resampling | None) -> None:
+        self._plan = plan
+        self._resampling = resampling
+        self._names = table.patients
+        # In the order of the names, as the weights are.
+        _, self._patients = np.unique(np.asarray(table.patients, dtype=str), return_inverse=True)
+        self._usable = np.asarray(table.usable, dtype=bool)
+        self._groups = {k: np.asarray(v, dtype=str) for k, v in table.subgroups.items()}
+        self._columns = {k: np.asarray(v, dtype=np.float64) for k, v in table.columns.items()}
+
+    def cells(
+        self, metric: PlannedMetric, evidence: Evidence, subgroup: Subgroup | None
+    ) -> Iterator[MeasuredCell]:
+        members = self._usable
+        if subgroup is not None:
+            members = members & (self._groups[subgroup[0]] == subgroup[1])
+        labels = self._plan.classes if metric.per_class else ()
+        by_class = [self._found(metric, evidence, label, members) for label in labels]
+        if columns_of(metric.name, evidence)[0] in self._columns:
+            yield self._cell(metric, subgroup, None, self._found(metric, evidence, None, members))
+        else:
+            macro = self._macro(by_class, members)
+            yield self._cell(metric, subgroup, None, macro, is_macro=True)
+        for label, found in zip(labels, by_class, strict=True):
+            yield self._cell(metric, subgroup, label, found)
+
+    def _cell(
+        self,
+        metric: PlannedMetric,
+        subgroup: Subgroup | None,
+        label: str | None,
+        found: _Found | Absence,
+        *,
+        is_macro: bool = False,
+    ) -> MeasuredCell:
+        if not isinstance(found, _Found):
+            return MeasuredCell(metric, subgroup, label, None, found, is_macro)
+        told, overall = set(metric.summaries), subgroup is None
+        with_error = Summary.STANDARD_ERROR in told
+        summary = SiteSummary(
+            site="",
+            value=found.value,
+            n=found.n,
+            standard_error=found.error if with_error else None,
+            n_patients=found.patients if with_error else None,
+            moments=found.moments if Summary.MOMENTS in told else None,
+            replicates=found.replicates if overall and Summary.REPLICATES in told else None,
+            histogram=found.histogram if overall and Summary.HISTOGRAM in told else None,
+        )
+        return MeasuredCell(metric, subgroup, label, summary, None, is_macro)
+
+    def _found(
+        self, metric: PlannedMetric, evidence: Evidence, label: str | None, members: Bools
+    ) -> _Found | Absence:
+        columns = [self._columns[name] for name in columns_of(metric.name, evidence, label)]
+        rows = np.flatnonzero(members & np.isfinite(columns).all(axis=0))
+        first, *rest = (column[rows] for column in columns)
+        if evidence is Evidence.AUROC:
+            return self._auroc(rows, first > 0, rest[0])
+        return self._ratio(rows, first, rest[0] if rest else None)
+
+    def _ratio(
+        self, rows: Integers, numerator: Floats, denominator: Floats | None
+    ) -> _Found | Absence:
+        below = np.ones_like(numerator) if denominator is None else denominator
+        counted = rows[below > 0]
+        if not counted.size:
+            return "no_cases"
+        if self._is_small(counted):
+            return "suppressed"
+        patients = self._patients[rows]
+        estimate = clustered_ratio(numerator, below, patients)
+        return _Found(
+            value=estimate.value,
+            n=rows.size,
+            patients=np.unique(patients).size,
+            error=estimate.standard_error,
+            replicates=None
+            if self._resampling is None
+            else self._resampling.ratio_replicates(patients, numerator, below),
+            moments=Moments.of(numerator) if denominator is None else None,
+        )
+
+    def _auroc(self, rows: Integers, positive: Bools, scores: Floats) -> _Found | Absence:
+        if not rows.size:
+            return "no_cases"
+        if positive.all() or not positive.any():
+            return "one_class"
+        if self._is_small(rows[positive]) or self._is_small(rows[~positive]):
+            return "suppressed"
+        patients = self._patients[rows]
+        statistic = weighted_auroc(positive, scores)
+        try:
+            error = auroc(positive, scores, patients=patients).standard_error
+        except InestimableError:  # a class of a single case, where the plan has no smallest cell
+            error = None
+        return _Found(
+            value=float(statistic(np.ones((1, rows.size)))[0]),
+            n=rows.size,
+            patients=np.unique(patients).size,
+            error=error,
+            replicates=None
+            if self._resampling is None
+            else self._resampling.replicates([self._names[row] for row in rows], statistic),
+            histogram=self._histogram(positive, scores, patients),
+        )
+
+    def _histogram(
+        self, positive: Bools, scores: Floats, patients: Integers
+    ) -> ScoreHistogram | None:
+        edges = self._plan.score_edges
+        # A bin of this many cases holds the smallest cell of patients, whoever they are.
+        smallest = self._plan.smallest_cell * int(np.bincount(patients).max())
+        if not edges or scores.min() < edges[0] or scores.max() > edges[-1]:
+            return None
+        if min(np.count_nonzero(positive), np.count_nonzero(~positive)) < smallest:
+            return None
+        return bin_scores(positive, scores, edges, smallest)
+
+    def _macro(self, by_class: Sequence[_Found | Absence], members: Bools) -> _Found | Absence:
+        found = [each for each in by_class if isinstance(each, _Found)]
+        # The mean less the other classes would tell the value of a class that is suppressed.
+        if "suppressed" in by_class:
+            return "suppressed"
+        if not found:
+            return "absent_class" if members.any() else "no_cases"
+        parts = [each.replicates for each in found if each.replicates is not None]
+        replicates = np.mean(parts, axis=0) if len(parts) == len(found) else None
+        return _Found(
+            value=float(np.mean([each.value for each in found])),
+            n=int(np.count_nonzero(members)),
+            patients=np.unique(self._patients[members]).size,
+            error=None if replicates is None else float(defined_replicates(replicates).std(ddof=1)),
+            replicates=replicates,
+        )
+
+    def _is_small(self, rows: Integers) -> bool:
+        smallest = self._plan.smallest_cell
+        return rows.size < smallest or np.unique(self._patients[rows]).size < smallest
