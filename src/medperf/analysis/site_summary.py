@@ -4,7 +4,6 @@ A summary travels as the ``summary`` of a metric estimate: a flat mapping of nam
 lists of numbers, rounded before it leaves.
 """
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,6 +115,8 @@ def from_wire(
 ) -> SiteSummary:
     """Read what ``to_wire`` wrote; unknown names are left alone.
 
+    Histograms are left to ``site_results.histogram_from_wire``: they may be wrong by themselves.
+
     Raises:
         InestimableError: if a known name holds the wrong kind of thing.
     """
@@ -136,32 +137,7 @@ def from_wire(
         n_patients=None if patients is None else int(patients),
         moments=None if m2 is None else Moments(n, value, m2, m3 or 0.0, m4 or 0.0),
         replicates=None if replicates is None else np.asarray(replicates, dtype=np.float64),
-        histogram=_histogram(given),
     )
-
-
-def _histogram(given: Mapping[str, float | Sequence[float]]) -> ScoreHistogram | None:
-    sides = [_binned(given, side) for side in _SIDES]
-    positive, negative = sides
-    if positive is None and negative is None:
-        return None
-    if positive is None or negative is None:
-        raise InestimableError("a histogram has the scores of one class only")
-    return ScoreHistogram(positive, negative)
-
-
-def _binned(given: Mapping[str, float | Sequence[float]], side: str) -> BinnedScores | None:
-    parts = [given.get(f"{side}_{part}") for part in ("edges", "counts", "sums")]
-    edges, counts, sums = ([] if isinstance(part, int | float) else part for part in parts)
-    if edges is None and counts is None and sums is None:
-        return None
-    if edges is None or counts is None or sums is None:
-        raise InestimableError(f"the {side} histogram lacks its edges, counts or sums")
-    whole = all(count >= 0 and count == int(count) for count in counts)
-    rising = all(a < b for a, b in itertools.pairwise(edges))
-    if not counts or not len(edges) - 1 == len(counts) == len(sums) or not whole or not rising:
-        raise InestimableError(f"the {side} histogram is none: edges, counts and sums do not fit")
-    return BinnedScores(tuple(edges), tuple(int(count) for count in counts), tuple(sums))
 
 
 def _number(given: Mapping[str, float | Sequence[float]], name: str) -> float | None:

@@ -6,7 +6,8 @@ from medperf.analysis.estimates import Estimate
 from medperf.analysis.pooled_cells import Sight, pool
 from medperf.analysis.site_results import ModelResults, interval_record
 from medperf.analysis.subgroups import effective_cases, gap, standardize
-from medperf.domain.benchmarks import AnalysisPlan, Evidence, PlannedMetric, PlannedSubgroup
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, PlannedSubgroup
+from medperf.domain.case_table import Evidence
 from medperf.domain.errors import InestimableError
 from medperf.domain.leaderboards import Standardized, SubgroupEstimate, SubgroupGap
 
