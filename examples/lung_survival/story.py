@@ -1,0 +1,17 @@
+"""Survival with advanced lung cancer: the story that ``make demo EXAMPLE=lung_survival`` plays."""
+
+from examples.lung_survival.build import build
+from examples.lung_survival.data import PACKAGE
+from examples.staging.story import Story
+
+STORY = Story(
+    benchmark="Survival with advanced lung cancer",
+    clinical_task="Predict survival with advanced lung cancer from what is known at enrollment",
+    build=build,
+    cohort="228 patients of the NCCTG trial, at the institutions that enrolled them: {hospitals}, "
+    f"the rest with the vendors. From {PACKAGE.filename} ({PACKAGE.license}).",
+    reference="cox",
+    careful_hospital="inst-1",
+    data="follow-up",
+    shown_metrics=("concordance_uno@450", "auc_at@360", "integrated_brier@90-450"),
+)
