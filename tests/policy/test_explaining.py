@@ -70,6 +70,29 @@ def test_an_agreement_that_ended_is_said_to_have_ended():
     )
 
 
+def test_an_agreement_that_was_terminated_says_since_when():
+    ended = AgreementFacts(
+        id=4,
+        kind="data_use",
+        digest=world.FACTS.model.digest,
+        party_ids=frozenset({world.FACTS.dataset.owner_id, world.FACTS.model.owner_id}),
+        starts_at=world.NOW.replace(year=2025),
+        ends_at=world.LATER,
+        terminated_at=world.NOW,
+    )
+    facts = replace(world.FACTS, agreements=(ended,))
+    told = lines([Choice("only-under-agreement", {})], facts)
+    assert told[-1] == "- agreement 4 (data_use) was terminated at 2026-01-01T00:00:00.000000Z"
+    in_force = replace(facts, agreements=(replace(ended, terminated_at=world.LATER),))
+    assert lines([Choice("only-under-agreement", {})], in_force)[0].startswith("Ask a person")
+
+
+def test_an_agreement_that_was_never_signed_is_missed_by_its_sides():
+    told = lines([Choice("only-under-agreement", {})], world.FACTS)
+    ours, theirs = world.FACTS.dataset.owner_id, world.FACTS.model.owner_id
+    assert told[-1] == f"- organizations {ours} and {theirs} have no agreement that covers this"
+
+
 def test_no_permit_and_faults_are_told_apart():
     forbid = '@id("f") forbid (principal, action, resource) when { false };'
     nothing = Policy(forbid).decide(Action.RUN, world.FACTS)

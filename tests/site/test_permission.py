@@ -24,13 +24,13 @@ from medperf.runners.fake import FakeRunner
 from medperf.runners.selection import RunnerSet
 from medperf.site.permission import Isolation, Permission, approvals_of, why
 from medperf.site.policy_in_force import SitePolicy
-from medperf.site.store import jobs, policies, rulings, uses
+from medperf.site.store import agreements, jobs, policies, rulings, uses
 from medperf.site.store.connection import Store
 from medperf.site.store.jobs import Decision
 
 KEY = PrivateKey.from_seed(b"s" * 32)
 EVERYTHING = '@id("everything") permit (principal, action, resource);'
-TABLES = [module.TABLES for module in (jobs, policies, uses, rulings)]
+TABLES = [module.TABLES for module in (jobs, policies, uses, rulings, agreements)]
 
 
 def most(n):

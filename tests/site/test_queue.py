@@ -21,7 +21,7 @@ from medperf.site.permission import Permission
 from medperf.site.plans import ExecutionPlan
 from medperf.site.policy_in_force import SitePolicy
 from medperf.site.queue import Queue
-from medperf.site.store import jobs, policies, rulings, uses
+from medperf.site.store import agreements, jobs, policies, rulings, uses
 from medperf.site.store.connection import Store
 
 DIGEST = "sha256:" + "a" * 64
@@ -37,7 +37,7 @@ class Case:
     def __init__(self, folder):
         self.now = NOW
         self.found = {}
-        tables = (jobs, policies, uses, rulings)
+        tables = (jobs, policies, uses, rulings, agreements)
         self.store = Store(folder / "store.db", [module.TABLES for module in tables])
         self.jobs = jobs.Jobs(self.store, lambda: self.now)
         self.policy = SitePolicy(

@@ -96,15 +96,25 @@ class LogWatch:
         verify_inclusion(leaf_hash(leaf), inclusion.index, checkpoint.size, proof, checkpoint.root)
         if LogEntry.from_bytes(leaf).envelope_digest != envelope_digest:
             raise UntrustedError("the server's inclusion is for another statement")
+        self.accept_checkpoint(transport, inclusion.checkpoint)
+
+    def accept_checkpoint(self, transport: "Transport", note: str) -> None:
+        """Have the server prove that a checkpoint it showed is of the log that is seen here.
+
+        Raises:
+            LogForkError: if it is of another history.
+            UntrustedError: if the log's key did not sign it.
+        """
+        size = self._read(note).size
         with self._lock:
             kept = self.seen
-            start, end = sorted((_size(kept), checkpoint.size))
+            start, end = sorted((_size(kept), size))
             answer = transport.get(f"{BASE}/log/consistency", {"from": start, "to": end})
-            if end == checkpoint.size:
-                self._require_growth(kept, inclusion.checkpoint, answer["proof"])
-                self._keep(self.path, inclusion.checkpoint)
+            if end == size:
+                self._require_growth(kept, note, answer["proof"])
+                self._keep(self.path, note)
             else:
-                self._require_growth(inclusion.checkpoint, kept, answer["proof"])
+                self._require_growth(note, kept, answer["proof"])
 
     def _require_growth(self, kept: str, note: str, proof: list[str]) -> None:
         later = self._read(note)

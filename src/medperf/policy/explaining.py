@@ -1,12 +1,13 @@
 """A decision in plain words: the answer, the rules that made it, and the facts those looked at."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from medperf.domain.identifiers import format_time
 from medperf.policy.actions import Action, Answer
 from medperf.policy.decision import Decision, PolicyFinding
-from medperf.policy.facts import AnyFacts
+from medperf.policy.facts import AgreementFacts, AnyFacts, AssociationFacts
 from medperf.policy.request import Request, request_of
 
 _HAPPENS = {
@@ -95,16 +96,38 @@ def _shown(value: Any) -> str:
 
 
 def _agreements(decision: Decision, facts: AnyFacts) -> Iterator[str]:
-    """Where a rule looked at agreements, say which ones are over or not begun."""
-    paths = (path for finding in decision.findings for path in finding.looks_at)
+    """Where a rule looked at agreements, say which are over, not begun, or were never signed."""
+    paths = {path for finding in decision.findings for path in finding.looks_at}
     if not any(path.startswith("context.agreements") for path in paths):
         return
     for agreement in facts.agreements:
-        if facts.now >= agreement.ends_at:
-            yield f"- agreement {agreement.id} ({agreement.kind}) ended at " + format_time(
-                agreement.ends_at
-            )
-        elif facts.now < agreement.starts_at:
-            yield f"- agreement {agreement.id} ({agreement.kind}) begins at " + format_time(
-                agreement.starts_at
-            )
+        state = _end_of(agreement, facts.now)
+        if state:
+            yield f"- agreement {agreement.id} ({agreement.kind}) {state}"
+    ours, others = _sides(facts)
+    for path in sorted(paths & others.keys()):
+        both = {ours, others[path]}
+        if not any(both <= agreement.party_ids for agreement in facts.agreements):
+            yield f"- organizations {ours} and {others[path]} have no agreement that covers this"
+
+
+def _end_of(agreement: AgreementFacts, now: datetime) -> str:
+    ended = agreement.terminated_at
+    if ended is not None and ended <= min(now, agreement.ends_at):
+        return f"was terminated at {format_time(ended)}"
+    if now >= agreement.ends_at:
+        return f"ended at {format_time(agreement.ends_at)}"
+    if now < agreement.starts_at:
+        return f"begins at {format_time(agreement.starts_at)}"
+    return ""
+
+
+def _sides(facts: AnyFacts) -> tuple[int, dict[str, int]]:
+    """Whose agreements count, and with whom, by the fact that a rule looks at."""
+    others = {"context.agreements.with_benchmark_owner": facts.benchmark.owner_id}
+    if isinstance(facts, AssociationFacts):
+        return facts.organization_id, others
+    return facts.dataset.owner_id, {
+        **others,
+        "context.agreements.with_model_owner": facts.model.owner_id,
+    }

@@ -25,6 +25,7 @@ from medperf.domain.clock import Clock
 from medperf.domain.container_records import Container
 from medperf.domain.executions import Work
 from medperf.domain.identifiers import format_time
+from medperf.site.agreement_watch import AgreementWatch
 from medperf.site.backoff import backoff
 from medperf.site.disk import require_space
 from medperf.site.evaluation import Evaluation
@@ -65,6 +66,7 @@ class AgentParts:
     gate: Gate
     link: Link
     log_watch: LogWatch
+    agreements: AgreementWatch
     resources: Resources
     execution: Execution
     client: ServerClient
@@ -324,7 +326,14 @@ class Agent:
         heard, self._work = self._work, None
         if heard is None:
             return
-        for number in self._parts.queue.apply(*heard):
+        try:
+            # First, so that an agreement that ended is known when its work is decided about.
+            self._parts.agreements.refresh(heard[0].agreements_version)
+        finally:
+            self._apply(*heard)
+
+    def _apply(self, work: Work, asked_at: datetime) -> None:
+        for number in self._parts.queue.apply(work, asked_at):
             with self._lock:
                 held = self._held.get(number)
                 if held is not None:

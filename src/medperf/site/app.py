@@ -27,6 +27,7 @@ from medperf.provenance.keys import PrivateKey, PublicKey
 from medperf.runners.selection import RunnerSet, standard_runners
 from medperf.site import link, records
 from medperf.site.agent import Agent, AgentParts
+from medperf.site.agreement_watch import AgreementWatch
 from medperf.site.assets import Assets, Fetcher
 from medperf.site.bootstrap_secret import read_secret
 from medperf.site.case_statistics import CaseStatistics
@@ -49,6 +50,7 @@ from medperf.site.settings import Settings, SettingsFile, set_setting
 from medperf.site.status import SiteStatus, site_status
 from medperf.site.steps import Steps
 from medperf.site.store import (
+    agreements,
     datasets,
     jobs,
     leases,
@@ -59,6 +61,7 @@ from medperf.site.store import (
     uses,
     votes,
 )
+from medperf.site.store.agreements import Agreements
 from medperf.site.store.connection import Store
 from medperf.site.store.datasets import Datasets
 from medperf.site.store.jobs import Jobs
@@ -75,6 +78,7 @@ COMPONENTS = (
     datasets.TABLES,
     policies.TABLES,
     uses.TABLES,
+    agreements.TABLES,
     rulings.TABLES,
     votes.TABLES,
 )
@@ -108,6 +112,8 @@ class Site:
     review: Review
     link: Link
     log_watch: LogWatch
+    agreements: Agreements
+    agreement_watch: AgreementWatch
     _settings: SettingsFile
     _verifier: GrantVerifier
     _rng: random.Random
@@ -187,6 +193,7 @@ class Site:
                 gate=self.gate,
                 link=self.link,
                 log_watch=self.log_watch,
+                agreements=self.agreement_watch,
                 resources=resources,
                 execution=execution,
                 client=self.client,
@@ -266,6 +273,8 @@ def open_site(
     planner = Planner(records_, datasets_)
     server_key = PublicKey.from_text(settings.server_public_key)
     log_watch = LogWatch(place.log, log_key(server_key).to_text())
+    agreements_ = Agreements(store)
+    log = log or site_log()
     gate = Gate(
         client,
         signer,
@@ -287,7 +296,7 @@ def open_site(
     return Site(
         folder=place,
         clock=clock,
-        log=log or site_log(),
+        log=log,
         signer=signer,
         store=store,
         client=client,
@@ -308,6 +317,10 @@ def open_site(
         review=Review(store, jobs_, planner, gate, permission, client, clock),
         link=Link(store, clock),
         log_watch=log_watch,
+        agreements=agreements_,
+        agreement_watch=AgreementWatch(
+            client, agreements_, log_watch, log_key(server_key), clock=clock, log=log
+        ),
         _settings=settings_file,
         _verifier=GrantVerifier(
             server_key,

@@ -18,6 +18,7 @@ FIELDS = frozenset(
         "model_id",
         "dataset_id",
         "execution_id",
+        "agreement_id",
         "result_id",
         "state",
         "action",

@@ -15,6 +15,7 @@ from medperf.policy.actions import Action, Answer
 from medperf.policy.budget import Use, admit
 from medperf.policy.decision import Decision
 from medperf.policy.facts import (
+    AgreementFacts,
     ApprovalFacts,
     BenchmarkFacts,
     DatasetFacts,
@@ -28,6 +29,7 @@ from medperf.site.plans import ExecutionPlan
 from medperf.site.policy_in_force import SitePolicy
 from medperf.site.steps import config_of
 from medperf.site.store import jobs as records
+from medperf.site.store.agreements import Agreements
 from medperf.site.store.connection import Store
 from medperf.site.store.rulings import Rulings
 from medperf.site.store.uses import Uses
@@ -56,6 +58,7 @@ class Permission:
         self._organization_id = organization_id
         self._clock = clock
         self._uses = Uses(store)
+        self._agreements = Agreements(store)
         self.rulings = Rulings(store)
 
     def facts(
@@ -65,7 +68,7 @@ class Permission:
         document: DocumentFacts | None = None,
         approvals: ApprovalFacts | None = None,
     ) -> Facts:
-        """Everything a policy may look at but the counts; asks the runner, so not in a transaction.
+        """Everything but the counts and agreements; asks the runner, so not in a transaction.
 
         Args:
             plan: what would run on what.
@@ -131,10 +134,10 @@ class Permission:
         if decision.answer is not Answer.GO_AHEAD:
             raise PolicyDeniedError(why(decision))
 
-    def policy_digest(self) -> str:
-        """Names what is in force now, whatever that is; it changes when the policy does."""
+    def in_force(self) -> str:
+        """Names what is in force now; it changes when the policy or an agreement does."""
         current = self._policy.current()
-        return current.problem or current.policy.digest
+        return f"{current.problem or current.policy.digest} {self._agreements.version()}"
 
     def by_policy(self, action: Action) -> records.Decision:
         """The decision that a job remembers where no person was asked."""
@@ -145,7 +148,24 @@ class Permission:
         if current.problem:
             return Decision(action, Answer.DENY, errors=(current.problem,)), facts
         uses = self._uses.about(facts.dataset.fingerprint)
+        facts = replace(facts, agreements=self._agreements_about(facts))
         return admit(current.policy, action, facts, uses, job=_name(job))
+
+    def _agreements_about(self, facts: Facts) -> tuple[AgreementFacts, ...]:
+        """What this organization signed with the model's or the benchmark's, in force or over."""
+        others = {facts.model.owner_id, facts.benchmark.owner_id, facts.dataset.owner_id}
+        others.discard(self._organization_id)
+        return tuple(
+            known.facts()
+            for known in self._agreements.all()
+            if self._organization_id in known.party_ids
+            and known.party_ids & others
+            and known.covers(
+                benchmark_id=facts.benchmark.id,
+                dataset_id=facts.dataset.id,
+                model_id=facts.model.id,
+            )
+        )
 
 
 class Isolation:

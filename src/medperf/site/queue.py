@@ -62,7 +62,7 @@ class Queue:
 
     def decide(self) -> None:
         """Ask the policy whether queued jobs may run; those with records that are not here wait."""
-        now, digest = self._clock(), self._permission.policy_digest()
+        now, digest = self._clock(), self._permission.in_force()
         asked = []
         for job in self._jobs.in_states("queued"):
             plan = self._planner.known(*job.pair)
