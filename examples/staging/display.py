@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 
 from examples.staging.stage import Stage
+from medperf.cli.figures import bracketed, p_value, percent
+from medperf.cli.leaderboard import cell_of, place, title_of
 
 SIGNS = {
     "queued": "[dim]·[/]",
@@ -122,29 +124,56 @@ def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
 
 
 def leaderboard(console: Console, board: Mapping[str, Any], shown: Sequence[str]) -> None:
-    """Pooled and per-site estimates of each model, best first."""
+    """The models best first, how sure their places are, and the other metrics below."""
+    primary = board["primary"]
     table = Table(box=None, padding=(0, 1))
-    table.add_column("rank", justify="right", no_wrap=True, min_width=4)
+    table.add_column("rank", no_wrap=True, min_width=4)
+    table.add_column("tie", no_wrap=True)
     table.add_column("model", no_wrap=True)
-    for metric in shown:
-        table.add_column(metric, justify="right", no_wrap=True)
-    table.add_column(f"{board['primary']} per site", no_wrap=True)
+    table.add_column(f"{primary} (interval)", no_wrap=True)
+    table.add_column("per site", no_wrap=True)
+    table.add_column("first", justify="right", no_wrap=True)
     table.add_column("cases", justify="right", no_wrap=True, min_width=5)
     for row in board["rows"]:
-        cells = {cell["metric"]: cell for cell in row["cells"]}
-        per_site = cells[board["primary"]]["sites"]
+        cell = cell_of(row, primary) or {}
         table.add_row(
-            str(row["rank"] or "-"),
-            row["model"],
-            *(_number(cells.get(metric)) for metric in shown),
-            "  ".join(f"{site['value']:.3f}" for site in per_site),
+            place(row),
+            str(row.get("tie_group") or "-"),
+            title_of(row),
+            bracketed(cell),
+            "  ".join(f"{site['value']:.3f}" for site in cell.get("sites", ())),
+            percent(row.get("share_first")),
             str(row["n_cases"]),
         )
     console.print(table)
+    _comparison(console, board)
+    others = [metric for metric in shown if metric != primary]
+    if others:
+        console.print()
+        console.print(_others(board, others))
 
 
-def _number(cell: Mapping[str, Any] | None) -> str:
-    return "-" if cell is None or cell["value"] is None else f"{cell['value']:.3f}"
+def _comparison(console: Console, board: Mapping[str, Any]) -> None:
+    best = [row["model_id"] for row in board["rows"][:2]]
+    for found in board.get("comparisons", ()):
+        if {found["first_id"], found["second_id"]} == set(best) and found["interval"]:
+            turn = 1 if found["first_id"] == best[0] else -1
+            ends = sorted(turn * found["interval"][end] for end in ("lower", "upper"))
+            console.print(
+                f"  The first less the second: {turn * found['difference']:+.3f}"
+                f" ({ends[0]:+.3f} to {ends[1]:+.3f}), adjusted p {p_value(found['p_adjusted'])}."
+                " Who share a tie differ by luck."
+            )
+
+
+def _others(board: Mapping[str, Any], metrics: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("model", no_wrap=True)
+    for metric in metrics:
+        table.add_column(metric, no_wrap=True)
+    for row in board["rows"]:
+        table.add_row(title_of(row), *(bracketed(cell_of(row, metric)) for metric in metrics))
+    return table
 
 
 def verdict(console: Console, found: Mapping[str, Any]) -> None:
@@ -168,7 +197,7 @@ def further(
     site = shlex.quote(str(stage.site_folder(hospitals[0])))
     for line in (
         f"export MEDPERF_HOME={home} PATH=$PWD/.venv/bin:$PATH",
-        f"medperf benchmark leaderboard {benchmark} --profile committee",
+        f"medperf benchmark leaderboard {benchmark} --by-site --by-subgroup --profile committee",
         f"medperf result ls --benchmark {benchmark} --profile committee",
         "medperf result show 1 --profile committee",
         f"medperf site status --folder {site}",

@@ -103,7 +103,7 @@ def test_ranks_carry_intervals_and_tie_groups(board):
         ("M2", 2, 1, 2, 1),
         ("M3", 3, 3, 3, 2),
     ]
-    assert board.rank_method == ranking.METHOD
+    assert board.rank_method == ranking.BY_COMPARISONS
     assert sum(row.share_first for row in board.rows) == pytest.approx(1)
     assert board.rows[2].share_first == 0
 
@@ -135,10 +135,22 @@ def test_a_margin_of_the_plan_lets_a_model_be_not_inferior(results):
 
 def test_random_effects_compare_by_sites_and_rank_by_these_tests(results):
     board = board_of(results, RANDOM)
-    assert board.rank_method == "holm-ranks/v1"
+    assert board.rank_method == ranking.BY_COMPARISONS
     assert {c.interval.method for c in board.comparisons} == {"random-effects-pm-hk/v1"}
     for row in board.rows:
         assert row.rank_from <= row.rank <= row.rank_to
+
+
+@pytest.mark.parametrize("plan", [PLAN, RANDOM])
+def test_ranks_never_contradict_a_comparison(results, plan):
+    board = board_of(results, plan)
+    places = {row.model_id: row for row in board.rows}
+    for each in board.comparisons:
+        one, other = places[each.first_id], places[each.second_id]
+        apart = one.rank_to < other.rank_from or other.rank_to < one.rank_from
+        assert (each.verdict in {"superior", "inferior"}) or not apart
+        if each.verdict == "superior":
+            assert one.rank_from < other.rank_to
 
 
 def test_stability_and_agreement_of_the_order(board):

@@ -1,106 +1,14 @@
 """A leaderboard over real summaries, and what each release policy lets whom see of it."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from server_fixtures import Federation, PersonActor, SiteActor
-from simulated_sites import PLAN, Site
+from leaderboard_arena import arena
+from server_fixtures import Federation
 
-from medperf.domain.ai_models import Model
-from medperf.domain.benchmarks import Benchmark, ReleasePolicy
-from medperf.domain.datasets import Dataset
-from medperf.domain.errors import NotFoundError
+from medperf.domain.ai_models import ModelForm
+from medperf.domain.errors import InvalidRequestError, NotFoundError
 from medperf.domain.leaderboards import Leaderboard
-from medperf.domain.results import Result, TypedResult
-
-QUALITIES = {"Net": 0.8, "Second": 0.7}
-
-
-@dataclass
-class Arena:
-    """Three sites of two hospitals and two models of two vendors, every result approved."""
-
-    federation: Federation
-    benchmark: Benchmark
-    models: Mapping[str, Model]
-    sites: Mapping[str, tuple[SiteActor, Dataset]]
-    people: Mapping[str, PersonActor]
-    results: list[Result] = field(default_factory=list)
-
-    def board(self, who: str) -> Leaderboard:
-        return self.people[who].client.benchmarks.leaderboard(self.benchmark.id)
-
-    def run(self, site: str, model: str, quality: float, *, approve: bool = True) -> Result:
-        actor, dataset = self.sites[site]
-        number = list(self.sites).index(site) + 1
-        document = Site(number, n=20, shift=0.02 * number).document(
-            quality, seed=self.models[model].id
-        )
-        answer = self.federation.request_grant(actor, self.benchmark, self.models[model], dataset)
-        assert answer.execution is not None, answer.problem
-        actor.client.executions.act(answer.execution.id, "start")
-        form = self.federation.result_form(actor, answer, wire_of(document))
-        result = actor.client.results.submit(form)
-        if approve:
-            self.federation.cara.client.results.act(result.id, "approve")
-        self.results.append(result)
-        return result
-
-
-def wire_of(document: TypedResult) -> dict[str, Any]:
-    """The document with the summaries that leaderboards need most."""
-    wire = document.model_dump(mode="json", exclude_none=True)
-    for metric in wire["metrics"]:
-        kept = {"standard_error", "replicates"}
-        metric["summary"] = {k: v for k, v in metric["summary"].items() if k in kept}
-    return wire
-
-
-def arena(federation: Federation, sites: int = 3, **policy) -> Arena:
-    """A benchmark with this policy; its first two sites belong to different hospitals."""
-    first = federation.benchmark_record
-    benchmark = federation.benchmark(
-        federation.cara,
-        "Arena",
-        preparator_id=first.preparator_id,
-        evaluator_id=first.evaluator_id,
-        reference_model_id=first.reference_model_id,
-        analysis_plan=PLAN,
-        release_policy=ReleasePolicy(**policy),
-    )
-    wanda = federation.person(federation.organization("Second vendor"), "Wanda")
-    clinic = federation.organization("Clinic")
-    clio = federation.person(clinic, "Clio")
-    actors = {"North": federation.north}
-    actors |= {name: federation.site(clinic, name) for name in ("East", "West")}
-    held = {
-        name: (
-            actor,
-            federation.cases if name == "North" else federation.dataset(actor, benchmark, name),
-        )
-        for name, actor in list(actors.items())[:sites]
-    }
-    models = {"Net": federation.net, "Second": federation.model(wanda, "Second")}
-    for owner, model in ((federation.vera, models["Net"]), (wanda, models["Second"])):
-        federation.associate(owner, federation.cara, benchmark, model)
-    for actor, dataset in held.values():
-        federation.associate(actor, federation.cara, benchmark, dataset)
-    people = {
-        "committee": federation.cara,
-        "vendor": federation.vera,
-        "second vendor": wanda,
-        "hospital": federation.hana,
-        "clinic": clio,
-        "outside": federation.olga,
-    }
-    made = Arena(federation, benchmark, models, held, people)
-    for name in held:
-        for model, quality in QUALITIES.items():
-            made.run(name, model, quality)
-    return made
 
 
 def figures(board: Leaderboard) -> list[float | None]:
@@ -199,3 +107,174 @@ def test_a_benchmark_that_is_not_seen_has_no_leaderboard(federation: Federation)
     hidden = copy.copy(federation).benchmark(federation.cara, "Hidden", approve=False)
     with pytest.raises(NotFoundError):
         federation.olga.client.benchmarks.leaderboard(hidden.id)
+
+
+# --- two models against each other ---
+
+
+def test_the_planned_comparison_is_that_of_the_leaderboard(federation: Federation) -> None:
+    made = arena(federation)
+    net, second = made.models["Net"].id, made.models["Second"].id
+    [planned] = made.board("committee").comparisons
+    ask = made.people["committee"].client.benchmarks.compare
+    assert ask(made.benchmark.id, net, second) == planned
+    turned = ask(made.benchmark.id, second, net)
+    assert (turned.first, turned.difference) == ("Second", -planned.difference)
+    assert turned.interval.lower == -planned.interval.upper
+    assert (planned.verdict, turned.verdict, turned.is_exploratory) == (
+        "superior",
+        "inferior",
+        False,
+    )
+
+
+@pytest.mark.parametrize("asked", [{"metric": "auroc"}, {"margin": 0.02}])
+def test_what_the_plan_does_not_fix_is_exploratory(federation: Federation, asked) -> None:
+    made = arena(federation)
+    found = made.people["committee"].client.benchmarks.compare(
+        made.benchmark.id, made.models["Second"].id, made.models["Net"].id, **asked
+    )
+    assert found.is_exploratory
+    assert found.p_adjusted is None
+    assert found.p_value is not None
+    assert found.interval is not None
+    assert found.margin == asked.get("margin")
+
+
+def test_a_comparison_that_cannot_be_is_refused(federation: Federation) -> None:
+    made = arena(federation, audience="owners")
+    number, net, second = made.benchmark.id, made.models["Net"].id, made.models["Second"].id
+    ask = made.people["committee"].client.benchmarks.compare
+    for wrong in ({"metric": "dice"}, {"margin": -1.0}):
+        with pytest.raises(InvalidRequestError):
+            ask(number, net, second, **wrong)
+    with pytest.raises(InvalidRequestError, match="not with itself"):
+        ask(number, net, net)
+    with pytest.raises(NotFoundError):
+        made.people["vendor"].client.benchmarks.compare(number, net, second)
+    with pytest.raises(NotFoundError):
+        made.people["outside"].client.benchmarks.compare(number, net, second)
+
+
+def test_a_comparison_of_pooled_figures_is_not_of_one_site_alone(federation: Federation) -> None:
+    made = arena(federation, sites=1, audience="public", detail="pooled")
+    for asked in ({}, {"metric": "auroc"}):
+        found = made.people["outside"].client.benchmarks.compare(
+            made.benchmark.id, made.models["Net"].id, made.models["Second"].id, **asked
+        )
+        assert (found.difference, found.interval, found.n) == (None, None, 0)
+        assert found.notes
+
+
+# --- continuous benchmarks ---
+
+
+def _next_version(made, quality: float):
+    federation = made.federation
+    container = federation.container(federation.vera, "model", "Net container 2")
+    form = ModelForm(name="Net", container_id=container.id, supersedes_id=made.models["Net"].id)
+    registered = federation.vera.client.models.register(form)
+    model = federation.vera.client.models.act(registered.id, "submit")
+    federation.associate(federation.vera, federation.cara, made.benchmark, model)
+    made.models["Net 2"] = model
+    work = {
+        name: [
+            item.model_id
+            for item in actor.client.executions.work().items
+            if item.benchmark_id == made.benchmark.id
+        ]
+        for name, (actor, _) in made.sites.items()
+    }
+    for name in made.sites:
+        made.run(name, "Net 2", quality)
+    return work
+
+
+def test_a_new_version_of_a_model_runs_alone_and_raises_an_alarm_where_it_is_worse(
+    federation: Federation,
+) -> None:
+    made = arena(federation)
+    work = _next_version(made, 0.7)
+    assert set(map(tuple, work.values())) == {(made.models["Net 2"].id,)}
+    found = made.people["committee"].client.benchmarks.trend(made.benchmark.id)
+    [line] = found.lines
+    assert (line.kind, line.name) == ("model", "Net")
+    first, second = line.points
+    assert (first.version, second.version) == (1, 2)
+    assert (first.is_worse, first.difference) == (False, None)
+    assert second.is_paired
+    assert second.is_worse
+    assert second.difference_interval.upper < 0
+    assert found.n_worse == 1
+    row = next(r for r in made.board("committee").rows if r.model_id == second.id)
+    assert (row.version, row.cells[0].value) == (2, second.value)
+
+
+def test_a_version_that_is_as_good_raises_no_alarm(federation: Federation) -> None:
+    made = arena(federation)
+    _next_version(made, 0.8)
+    found = made.people["committee"].client.benchmarks.trend(made.benchmark.id)
+    assert found.n_worse == 0
+    assert found.lines[0].points[1].p_adjusted is not None
+
+
+def test_a_trend_shows_no_more_than_the_policy(federation: Federation) -> None:
+    made = arena(federation, sites=1, audience="public", detail="pooled")
+    _next_version(made, 0.6)
+    [line] = made.people["outside"].client.benchmarks.trend(made.benchmark.id).lines
+    assert {(p.value, p.difference, p.is_worse) for p in line.points} == {(None, None, False)}
+    assert made.people["committee"].client.benchmarks.trend(made.benchmark.id).n_worse == 1
+
+
+def test_a_new_version_of_a_dataset_counts_instead_of_the_former(federation: Federation) -> None:
+    made = arena(federation, audience="public", pseudonymous_sites=True)
+    actor, former = made.sites["East"]
+    preparator = actor.client.containers.get(made.benchmark.preparator_id)
+    form = federation.dataset_form(actor, preparator, "East anew").model_copy(
+        update={"name": former.name, "supersedes_id": former.id}
+    )
+    dataset = actor.client.datasets.act(actor.client.datasets.register(form).id, "submit")
+    federation.associate(actor, federation.cara, made.benchmark, dataset)
+    work = actor.client.executions.work().items
+    assert {item.dataset_id for item in work} == {dataset.id}
+    made.sites["East 2"] = (actor, dataset)
+    made.run("East 2", "Net", 0.5)
+    rows = {row.model: row for row in made.board("committee").rows}
+    assert (rows["Net"].n_results, rows["Net"].n_missing) == (3, 0)
+    assert rows["Second"].n_missing == 0
+    assert rows["Net"].cells[0].n == 60
+    [line] = made.people["committee"].client.benchmarks.trend(made.benchmark.id).lines
+    assert (line.kind, line.name, line.model, line.site) == ("dataset", "East", "Net", "East")
+    assert line.points[1].is_worse
+    assert not line.points[1].is_paired
+    [hidden] = made.people["outside"].client.benchmarks.trend(made.benchmark.id).lines
+    assert {point.id for point in hidden.points} == {None}
+    assert hidden.name.startswith("site ")
+    assert "East" not in hidden.model_dump_json()
+
+
+def test_versions_of_a_benchmark_are_compared_on_the_same_patients(federation: Federation) -> None:
+    made = arena(federation, sites=2)
+    former = made.benchmark
+    form = federation.benchmark_form(
+        federation.cara,
+        "Arena",
+        preparator_id=former.preparator_id,
+        evaluator_id=former.evaluator_id,
+        reference_model_id=former.reference_model_id,
+        analysis_plan=former.analysis_plan,
+        supersedes_id=former.id,
+    )
+    registered = federation.cara.client.benchmarks.register(form)
+    federation.cara.client.benchmarks.act(registered.id, "submit")
+    made.benchmark = federation.admin.client.benchmarks.act(registered.id, "approve")
+    federation.associate(federation.vera, federation.cara, made.benchmark, made.models["Net"])
+    for name, (actor, dataset) in made.sites.items():
+        federation.associate(actor, federation.cara, made.benchmark, dataset)
+        made.run(name, "Net", 0.6)
+    found = federation.cara.client.benchmarks.trend(made.benchmark.id)
+    [line] = found.lines
+    assert (line.kind, line.model) == ("benchmark", "Net")
+    assert [point.version for point in line.points] == [1, 2]
+    assert line.points[1].is_paired
+    assert line.points[1].is_worse

@@ -34,7 +34,8 @@ class Verdict(StrEnum):
 class Comparison:
     """The first model's value less the second's; ``p_adjusted`` accounts for all asked at once.
 
-    ``degrees`` are those of Student's distribution, None for the normal one.
+    ``verdict`` is about the first model, ``verdict_of_second`` about the other. ``degrees`` are
+    those of Student's distribution, None for the normal one.
     """
 
     first: str
@@ -43,6 +44,7 @@ class Comparison:
     p_value: float
     p_adjusted: float
     verdict: Verdict
+    verdict_of_second: Verdict = Verdict.INCONCLUSIVE
     degrees: float | None = None
 
 
@@ -108,19 +110,27 @@ def adjusted(
     """The comparisons with Holm's adjusted p-values, and verdicts by them.
 
     Superior or inferior where the adjusted p-value of the difference is below ``1 - level``,
-    non-inferior where that of the margin is; each of the two families has its own error rate.
+    non-inferior where that of the margin is, asked of both models of each pair; each of the two
+    families has its own error rate.
     """
     if margin < 0:
         raise InestimableError(f"the margin is {margin}", hint="Give a margin of 0 or more.")
+    sign, alpha = (1 if direction is Direction.HIGHER else -1), 1 - level
     of_difference = holm([each.p_value for each in comparisons])
     of_margin = (
-        holm([_p_margin(each, direction, margin) for each in comparisons])
+        holm([_p_margin(each, side * sign, margin) for side in (1, -1) for each in comparisons])
         if margin
-        else (1.0,) * len(comparisons)
+        else (1.0,) * (2 * len(comparisons))
     )
+    firsts, seconds = of_margin[: len(comparisons)], of_margin[len(comparisons) :]
     return tuple(
-        replace(each, p_adjusted=p, verdict=_verdict(each, direction, p, below, 1 - level))
-        for each, p, below in zip(comparisons, of_difference, of_margin, strict=True)
+        replace(
+            each,
+            p_adjusted=p,
+            verdict=_verdict(each, sign, p, first, alpha),
+            verdict_of_second=_verdict(each, -sign, p, second, alpha),
+        )
+        for each, p, first, second in zip(comparisons, of_difference, firsts, seconds, strict=True)
     )
 
 
@@ -162,7 +172,7 @@ def compare_over_sites(
     error = difference.standard_error or 0.0
     p = p_value(difference.value, error, degrees or None)
     verdict = judge(difference, direction=direction, margin=margin)
-    return Comparison(first, second, difference, p, p, verdict, degrees or None)
+    return Comparison(first, second, difference, p, p, verdict, degrees=degrees or None)
 
 
 def site_difference(first: SiteSummary, second: SiteSummary) -> SiteSummary:
@@ -236,9 +246,9 @@ def independent_difference(first: Estimate, second: Estimate, level: float = LEV
     return normal(value, error, n, level, method=Method.INDEPENDENT_DIFFERENCE)
 
 
-def _p_margin(comparison: Comparison, direction: Direction, margin: float) -> float:
+def _p_margin(comparison: Comparison, sign: int, margin: float) -> float:
     """For being worse by the margin or more; twice one-sided, so that one level suits all."""
-    better = comparison.difference.value * (1 if direction is Direction.HIGHER else -1)
+    better = sign * comparison.difference.value
     error = comparison.difference.standard_error or 0.0
     if error <= 0:
         return 0.0 if better > -margin else 1.0
@@ -247,11 +257,8 @@ def _p_margin(comparison: Comparison, direction: Direction, margin: float) -> fl
     return min(1.0, float(2 * tail))
 
 
-def _verdict(
-    comparison: Comparison, direction: Direction, p: float, p_margin: float, alpha: float
-) -> Verdict:
-    better = comparison.difference.value * (1 if direction is Direction.HIGHER else -1)
-    if p < alpha and better > 0:
+def _verdict(comparison: Comparison, sign: int, p: float, p_margin: float, alpha: float) -> Verdict:
+    if p < alpha and sign * comparison.difference.value > 0:
         return Verdict.SUPERIOR
     if p_margin < alpha:
         return Verdict.NON_INFERIOR

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medperf.analysis.cells import cells_of, cost_of
+from medperf.analysis.comparison import Verdict
 from medperf.analysis.paired import Compared, Line
 from medperf.analysis.pooled_cells import Sight
 from medperf.analysis.site_results import ModelResults, SiteResult, interval_record
@@ -131,6 +132,11 @@ def comparison_record(
 ) -> Comparison:
     """A comparison as it travels; an exploratory one is not adjusted, as nobody knows for what."""
     found = compared.found
+    verdicts = (
+        (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+        if found is None
+        else (found.verdict, found.verdict_of_second)
+    )
     return Comparison(
         metric=metric.name,
         first_id=pair[0],
@@ -145,10 +151,30 @@ def comparison_record(
         else interval_record(found.difference.interval, found.difference.method),
         p_value=None if found is None else found.p_value,
         p_adjusted=None if found is None or is_exploratory else found.p_adjusted,
-        verdict="inconclusive" if found is None else found.verdict.value,
+        verdict=verdicts[0].value,
+        verdict_of_second=verdicts[1].value,
         margin=margin,
         is_exploratory=is_exploratory,
         notes=compared.notes,
+    )
+
+
+def turned_around(found: Comparison) -> Comparison:
+    """The same comparison, the other model first."""
+    interval = found.interval
+    return found.model_copy(
+        update={
+            "first_id": found.second_id,
+            "second_id": found.first_id,
+            "first": found.second,
+            "second": found.first,
+            "difference": None if found.difference is None else -found.difference,
+            "interval": None
+            if interval is None
+            else interval.model_copy(update={"lower": -interval.upper, "upper": -interval.lower}),
+            "verdict": found.verdict_of_second,
+            "verdict_of_second": found.verdict,
+        }
     )
 
 

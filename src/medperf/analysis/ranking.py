@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medperf.analysis.estimates import LEVEL, Bools, Estimate, Floats, Integers, demand_level
+from medperf.analysis.estimates import LEVEL, Bools, Estimate, Floats, demand_level
 from medperf.analysis.intervals import defined_replicates
 from medperf.domain.benchmarks import Direction
 from medperf.domain.errors import InestimableError
 
 METHOD = "simultaneous-ranks/v1"
+BY_COMPARISONS = "compared-ranks/v1"
+"""From the adjusted comparisons of all pairs, with which these ranks therefore never disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,44 +122,17 @@ def ranked(
 def significantly_better(values: Floats, replicates: Floats, level: float = LEVEL) -> Bools:
     """Whether model ``i`` is better than model ``j`` for sure (shape ``k x k``), higher is better.
 
-    ``pairwise_better`` of all pairs over the same cases; replicates have shape ``k x b``.
+    Single-step maximum of the studentized differences over all pairs and replicates (shape ``k x
+    b``): the share ``level`` of replicates has no pair further from its difference than that.
     """
-    first, second = np.triu_indices(values.size, 1)
-    return pairwise_better(
-        values.size,
-        (first, second),
-        values[first] - values[second],
-        replicates[first] - replicates[second],
-        level,
-    )
-
-
-def pairwise_better(
-    k: int,
-    pairs: tuple[Integers, Integers],
-    differences: Floats,
-    drawn: Floats,
-    level: float = LEVEL,
-) -> Bools:
-    """Whether model ``i`` is better than model ``j`` for sure (shape ``k x k``), higher is better.
-
-    Single-step maximum of the studentized differences over all pairs and replicates: the share
-    ``level`` of replicates has no pair further from its difference than that. A pair that is not
-    among ``pairs`` is never decided.
-
-    Args:
-        k: the number of models.
-        pairs: the two models of each pair, shape ``p`` each.
-        differences: of each pair, first less second, shape ``p``.
-        drawn: the same in every replicate, shape ``p x b``, paired.
-        level: the probability with which all decisions together hold.
-    """
-    better = np.zeros((k, k), dtype=bool)
-    first, second = pairs
+    k = values.size
+    difference = values[:, np.newaxis] - values[np.newaxis, :]
+    first, second = np.triu_indices(k, 1)
     if first.size == 0:
-        return better
+        return np.zeros((k, k), dtype=bool)
+    drawn = replicates[first] - replicates[second]
     errors = drawn.std(axis=1, ddof=1)
-    apart = np.abs(drawn - differences[:, np.newaxis])
+    apart = np.abs(drawn - difference[first, second][:, np.newaxis])
     # Models that never differ have no error: they do not stretch the quantile, and are compared
     # by their values alone.
     varies = errors > 1e-12 * (1 + np.abs(drawn).max())
@@ -166,9 +141,9 @@ def pairwise_better(
         if varies.any()
         else 0.0
     )
-    reach = np.where(varies, critical * errors, 0.0)
-    better[first, second] = differences > reach
-    better[second, first] = -differences > reach
+    reach = np.zeros((k, k))
+    reach[first, second] = reach[second, first] = np.where(varies, critical * errors, 0.0)
+    better: Bools = difference > reach
     return better
 
 

@@ -1,9 +1,11 @@
 """How the models of a leaderboard stand: ranks, who is better for sure, and how much is chance.
 
 A rank is by the value that is shown; equal to the metric's decimals is a tie, and ties share the
-better rank. Which ranks the data do not exclude follows from differences over the datasets that
-both models of a pair ran on, for all pairs at once: a pair without paired replicates is never
-decided, so that missing numbers widen rank intervals and never narrow them.
+better rank. Which ranks the data do not exclude follows from the adjusted comparisons of all pairs
+over the datasets that both ran on, as Mogstad and others 2024 make them of simultaneous intervals
+(doi:10.1093/restud/rdad006): no rank interval contradicts a comparison on the same page. A pair
+without paired replicates is never decided, so that missing numbers widen rank intervals and never
+narrow them.
 """
 
 import itertools
@@ -17,11 +19,10 @@ from medperf.analysis.estimates import Bools
 from medperf.analysis.paired import Compared, Line, compare_lines, paired_datasets
 from medperf.analysis.pooled_cells import Sight
 from medperf.analysis.ranking import RankedModel
-from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric, Pooling
+from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric
 from medperf.domain.errors import InestimableError
 from medperf.domain.leaderboards import Stability
 
-BY_TESTS = "holm-ranks/v1"
 _FEWEST = 2
 Pair = tuple[int, int]
 
@@ -71,12 +72,10 @@ def standings(
     stability, first = _stability(rounded, lines, metric, sight)
     if not any(each.found for each in compared.values()):
         return Standings(ranks, {}, compared, first, stability)
-    by_tests = plan.pooling is Pooling.RANDOM_EFFECTS
-    better = (_by_tests if by_tests else _by_maximum)(numbers, compared, lines, metric, plan)
+    better = _better(numbers, compared, metric, plan)
     named = {_name(number): value for number, value in rounded.items()}
     ranked = {int(each.model): each for each in ranking.ranked(named, better, metric.direction)}
-    method = BY_TESTS if by_tests else ranking.METHOD
-    return Standings(ranks, ranked, compared, first, stability, method)
+    return Standings(ranks, ranked, compared, first, stability, ranking.BY_COMPARISONS)
 
 
 def agreement(
@@ -139,36 +138,9 @@ def _compare_all(
     return found
 
 
-def _by_maximum(
+def _better(
     numbers: Sequence[int],
     compared: Mapping[Pair, Compared],
-    lines: Mapping[int, Line],
-    metric: PlannedMetric,
-    plan: AnalysisPlan,
-) -> Bools:
-    place = {number: i for i, number in enumerate(numbers)}
-    pairs, differences, drawn = [], [], []
-    for (one, other), each in compared.items():
-        if each.found is not None:
-            first, second = (lines[number].case_weighted(each.datasets) for number in (one, other))
-            pairs.append((place[one], place[other]))
-            differences.append(first[0] - second[0])
-            drawn.append(first[1] - second[1])
-    sign = 1 if metric.direction is Direction.HIGHER else -1
-    first_index, second_index = np.array(pairs, dtype=np.int64).T
-    return ranking.pairwise_better(
-        len(numbers),
-        (first_index, second_index),
-        sign * np.array(differences),
-        sign * np.stack(drawn),
-        plan.level,
-    )
-
-
-def _by_tests(
-    numbers: Sequence[int],
-    compared: Mapping[Pair, Compared],
-    _lines: Mapping[int, Line],
     metric: PlannedMetric,
     plan: AnalysisPlan,
 ) -> Bools:

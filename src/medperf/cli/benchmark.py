@@ -112,10 +112,16 @@ def _from_here(said: dict[str, Any], beside: Path) -> dict[str, Any]:
 )
 @click.argument("reference", metavar="NUMBER|NAME")
 @click.option("--by-site", is_flag=True, help="Show the primary metric per site, too.")
+@click.option("--by-subgroup", is_flag=True, help="Show its planned subgroups and gaps, too.")
 @click.option("--html", type=NEW_FILE, help="Write a page with charts to a new file.")
 @click.option("--csv", type=NEW_FILE, help="Write one row per number to a new file.")
-def leaderboard(reference: str, by_site: bool, html: Path | None, csv: Path | None) -> None:
-    """Show the models in order of the primary metric, as far as you may see."""
+def leaderboard(
+    reference: str, by_site: bool, by_subgroup: bool, html: Path | None, csv: Path | None
+) -> None:
+    """Show the models in order of the primary metric, and how sure it is, as far as you may see.
+
+    What each number means is in docs/explanation/statistics.md.
+    """
     from medperf.cli.leaderboard import show, write_files
 
     with connected() as transport:
@@ -127,7 +133,22 @@ def leaderboard(reference: str, by_site: bool, html: Path | None, csv: Path | No
     elif written:
         show_done(f"{' and '.join(map(str, written))} hold the leaderboard.", {})
     else:
-        show(found, by_site=by_site)
+        show(found, by_site=by_site, by_subgroup=by_subgroup)
+
+
+@command.command(example="medperf benchmark trend 1\nmedperf benchmark trend 1 --json")
+@click.argument("reference", metavar="NUMBER|NAME")
+def trend(reference: str) -> None:
+    """Show the primary metric over versions of models, datasets and the benchmark, with alarms."""
+    from medperf.cli.comparing import show_trend
+
+    with connected() as transport:
+        number = find_number(transport, "benchmarks", reference)
+        found = transport.get(f"/api/v1/benchmarks/{number}/trend")
+    if wants_json():
+        write_json(found)
+    else:
+        show_trend(found)
 
 
 @command.command(example="medperf benchmark bundle 1 --out leaderboard.json")

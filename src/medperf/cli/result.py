@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from medperf.cli import listing
-from medperf.cli.command import Noun
-from medperf.cli.connection import connected
+from medperf.cli.command import Noun, wants_json
+from medperf.cli.connection import connected, find_number
+from medperf.cli.output import write_json
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import RESULT
 
@@ -53,6 +54,41 @@ def command() -> None:
 
 listing.add_ls(command, DESCRIBED, "medperf result ls --benchmark 1\nmedperf result ls --json")
 listing.add_show(command, DESCRIBED, "medperf result show 7")
+
+
+@command.command(
+    example="""
+    medperf result compare 4 7 --benchmark 1
+    medperf result compare "net v2" net --benchmark masses --metric sensitivity --json
+    """
+)
+@click.argument("first", metavar="MODEL")
+@click.argument("second", metavar="MODEL")
+@click.option("--benchmark", required=True, metavar="NUMBER|NAME", help="Where both took part.")
+@click.option("--metric", help="Another metric than the primary one: exploratory.")
+@click.option("--margin", type=click.FloatRange(0), help="Another margin than the plan's, too.")
+def compare(
+    first: str, second: str, benchmark: str, metric: str | None, margin: float | None
+) -> None:
+    """Compare the results of two models on the patients of the datasets that both ran on.
+
+    Shows the difference (first less second) with its paired interval, and what it allows to say.
+    """
+    from medperf.cli.comparing import show_comparison
+
+    with connected() as transport:
+        number = find_number(transport, "benchmarks", benchmark)
+        asked = {
+            "first": find_number(transport, "models", first),
+            "second": find_number(transport, "models", second),
+            "metric": metric,
+            "margin": margin,
+        }
+        found = transport.get(f"/api/v1/benchmarks/{number}/comparison", asked)
+    if wants_json():
+        write_json(found)
+    else:
+        show_comparison(found)
 
 
 @command.command(example="medperf result bundle 7 --out result-7.json")

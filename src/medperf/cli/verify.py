@@ -41,7 +41,11 @@ def command(file: Path, log_key: str | None, show_all: bool) -> None:
     from medperf.provenance.verify import verify_bundle
 
     key = _key(log_key)
-    verdict = verify_bundle(Bundle.from_bytes(file.read_bytes()), key)
+    bundle = Bundle.from_bytes(file.read_bytes())
+    verdict = verify_bundle(bundle, key)
+    leaderboard = (bundle.model_extra or {}).get("leaderboard")
+    if leaderboard is not None:
+        _recompute(leaderboard, verdict)
     if wants_json():
         write_json(_as_json(verdict, key))
     else:
@@ -52,6 +56,16 @@ def command(file: Path, log_key: str | None, show_all: bool) -> None:
             f" {len(verdict.missing)} could not be made",
             hint="Believe only what is listed as verified. See docs/reference/verification.md.",
         )
+
+
+def _recompute(leaderboard: Any, verdict: "Verdict") -> None:
+    try:
+        from medperf.cli.recomputing import check_figures
+    except ImportError as error:
+        needed = f"computing them again needs {error.name}: pip install 'medperf[server]'"
+        verdict.miss(11, "leaderboard figures", needed)
+    else:
+        check_figures(leaderboard, verdict)
 
 
 def _key(given: str | None) -> "NoteKey":

@@ -21,7 +21,7 @@ from medperf.domain.executions import (
     Pair,
     Work,
 )
-from medperf.domain.leaderboards import Leaderboard
+from medperf.domain.leaderboards import Comparison, Leaderboard, Trend
 from medperf.domain.log import LogBundle
 from medperf.domain.people import (
     AccessToken,
@@ -83,6 +83,24 @@ class Benchmarks(Registrable[BenchmarkForm, Benchmark]):
         """GET ``/benchmarks/{number}/leaderboard``."""
         answer = self._transport.get(f"{self._path}/{number}/leaderboard")
         return Leaderboard.model_validate(answer)
+
+    def compare(
+        self,
+        number: int,
+        first: int,
+        second: int,
+        *,
+        metric: str | None = None,
+        margin: float | None = None,
+    ) -> Comparison:
+        """GET ``/benchmarks/{number}/comparison``: two models on the same patients."""
+        asked = {"first": first, "second": second, "metric": metric, "margin": margin}
+        answer = self._transport.get(f"{self._path}/{number}/comparison", asked)
+        return Comparison.model_validate(answer)
+
+    def trend(self, number: int) -> Trend:
+        """GET ``/benchmarks/{number}/trend``: the primary metric over versions."""
+        return Trend.model_validate(self._transport.get(f"{self._path}/{number}/trend"))
 
     def bundle(self, number: int) -> LogBundle:
         """GET ``/benchmarks/{number}/bundle``: the leaderboard with all that proves it."""

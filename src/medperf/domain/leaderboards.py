@@ -148,8 +148,9 @@ class Comparison(Record):
     """Two models on the same patients, by one metric: ``first`` less ``second``.
 
     Only the ``n_sites`` datasets that both ran on count, ``n`` cases of each. ``p_adjusted`` counts
-    that it is one of many (Holm). ``verdict`` is superior, inferior, non_inferior or inconclusive.
-    ``is_exploratory`` marks what the analysis plan did not fix beforehand.
+    that it is one of many (Holm). ``verdict`` is of the first, ``verdict_of_second`` of the other:
+    superior, non_inferior (by ``margin``), inferior or inconclusive. ``is_exploratory`` marks what
+    the analysis plan did not fix beforehand; it is not adjusted, as nobody knows for what.
     """
 
     metric: str
@@ -163,6 +164,7 @@ class Comparison(Record):
     p_value: float | None
     p_adjusted: float | None
     verdict: str
+    verdict_of_second: str = "inconclusive"
     margin: float | None = None
     n_sites: int = 0
     is_exploratory: bool = False
@@ -212,10 +214,11 @@ class TrendPoint(Record):
     """One version of something, and how it differs from the version before it.
 
     ``difference`` is this version less the one before, on the same datasets where ``is_paired``.
-    ``is_worse`` is the alarm: worse for sure, all changes of the trend counted (Holm).
+    ``is_worse`` is the alarm: worse for sure, all changes of the trend counted (Holm). ``id`` is
+    absent where a dataset's would give away a site that has a pseudonym.
     """
 
-    id: Id
+    id: Id | None
     version: int
     value: float | None
     n: int

@@ -8,11 +8,15 @@ from medperf.server.call import Call, Wire
 
 def leaderboard(call: Call, number: int) -> Wire:
     """The models of a benchmark in order."""
-    seen = Seen.of(call, number)
+    return leaderboard_of(Seen.of(call, number))
+
+
+def leaderboard_of(seen: Seen) -> Wire:
+    """The models of what is seen of a benchmark in order."""
     board = board_of(seen)
     primary = planned_metric(seen.plan, seen.plan.primary)
     return Leaderboard(
-        benchmark_id=number,
+        benchmark_id=seen.benchmark["id"],
         benchmark=seen.benchmark["name"],
         version=seen.benchmark["version"],
         primary=seen.plan.primary,
@@ -25,7 +29,7 @@ def leaderboard(call: Call, number: int) -> Wire:
         analysis_plan=seen.benchmark["analysis_plan"],
         analysis_plan_digest=seen.benchmark["analysis_plan_digest"],
         withheld_reason=seen.withheld_reason,
-        as_of=call.now,
+        as_of=seen.call.now,
     ).model_dump(mode="json")
 
 

@@ -1,6 +1,6 @@
 """Reading benchmarks, and what a leaderboard is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -153,14 +153,18 @@ def participates(connection: Connection, caller: Caller, benchmark_id: int) -> b
     return connection.execute(statement).first() is not None
 
 
-def approved_datasets(connection: Connection, benchmark_id: int) -> list[int]:
-    """The numbers of the datasets that take part."""
-    statement = select(associations.c.dataset_id).where(
-        associations.c.benchmark_id == benchmark_id,
-        associations.c.kind == "dataset",
-        associations.c.state == "approved",
+def approved_datasets(connection: Connection, benchmark_id: int) -> dict[int, int | None]:
+    """The datasets that take part, each with the one that it supersedes."""
+    statement = (
+        select(datasets.c.id, datasets.c.supersedes_id)
+        .join_from(associations, datasets, datasets.c.id == associations.c.dataset_id)
+        .where(
+            associations.c.benchmark_id == benchmark_id,
+            associations.c.kind == "dataset",
+            associations.c.state == "approved",
+        )
     )
-    return list(connection.execute(statement).scalars())
+    return {row.id: row.supersedes_id for row in connection.execute(statement)}
 
 
 def entered_models(connection: Connection, benchmark_id: int) -> list[Wire]:
@@ -182,6 +186,16 @@ def entered_models(connection: Connection, benchmark_id: int) -> list[Wire]:
     return [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
 
 
+def versions_of_datasets(connection: Connection, numbers: Collection[int]) -> list[Wire]:
+    """Which version of what each of these datasets is, in order of their numbers."""
+    statement = (
+        select(datasets.c.id, datasets.c.name, datasets.c.version, datasets.c.supersedes_id)
+        .where(datasets.c.id.in_(numbers))
+        .order_by(datasets.c.id)
+    )
+    return [dict(row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
+
+
 def shown_results(
     connection: Connection,
     caller: Caller,
@@ -199,6 +213,7 @@ def shown_results(
             results.c.id,
             results.c.model_id,
             results.c.dataset_id,
+            datasets.c.supersedes_id,
             results.c.statement_digest,
             executions.c.resources,
             sites.c.id.label("site_id"),
@@ -208,6 +223,7 @@ def shown_results(
         .join_from(results, sites, sites.c.id == results.c.site_id)
         .join(models, models.c.id == results.c.model_id)
         .join(executions, executions.c.id == results.c.execution_id)
+        .join(datasets, datasets.c.id == results.c.dataset_id)
         .where(_are_shown(caller, benchmark_id, states, sees_all))
         .order_by(results.c.id)
     )
@@ -221,6 +237,7 @@ def result_documents(
     *,
     states: tuple[str, ...],
     sees_all: bool,
+    of_models: Collection[int] | None = None,
 ) -> dict[int, str]:
     """The documents of these results as JSON text, by the results' numbers."""
     statement = (
@@ -229,6 +246,8 @@ def result_documents(
         .join(models, models.c.id == results.c.model_id)
         .where(_are_shown(caller, benchmark_id, states, sees_all))
     )
+    if of_models is not None:
+        statement = statement.where(results.c.model_id.in_(of_models))
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 

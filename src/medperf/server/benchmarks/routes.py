@@ -1,17 +1,25 @@
 """``/benchmarks``."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from medperf.domain import lifecycle
 from medperf.domain.benchmarks import Benchmark, BenchmarkForm
-from medperf.domain.leaderboards import Leaderboard
+from medperf.domain.leaderboards import Comparison, Leaderboard, Trend
 from medperf.domain.log import LogBundle
 from medperf.server.benchmarks import service
+from medperf.server.benchmarks.comparing import compare
 from medperf.server.benchmarks.leaderboard import leaderboard
 from medperf.server.benchmarks.queries import BENCHMARKS
+from medperf.server.benchmarks.trend import trend
 from medperf.server.call import Call, Wire
+from medperf.server.db.queries import LARGEST_ID
 from medperf.server.log import bundles
 from medperf.server.routing import Number, Routes
+
+ModelNumber = Annotated[int, Query(ge=1, le=LARGEST_ID)]
+"""The number of a model, as a question's part."""
 
 routes = Routes("benchmarks")
 routes.pages("/benchmarks", BENCHMARKS, Benchmark)
@@ -45,6 +53,25 @@ def get_benchmark_bundle(call: Call, number: Number) -> Wire:
 def get_leaderboard(call: Call, number: Number) -> Wire:
     """The models in order of the primary metric, as far as the caller may see."""
     return leaderboard(call, number)
+
+
+@routes.read("/benchmarks/{number}/comparison", Comparison, is_long=True)
+def get_comparison(
+    call: Call,
+    number: Number,
+    first: ModelNumber,
+    second: ModelNumber,
+    metric: str | None = None,
+    margin: float | None = None,
+) -> Wire:
+    """Two models on the same patients; another metric or margin than the plan's is exploratory."""
+    return compare(call, number, first, second, metric, margin)
+
+
+@routes.read("/benchmarks/{number}/trend", Trend, is_long=True)
+def get_trend(call: Call, number: Number) -> Wire:
+    """The primary metric over versions of models, datasets and the benchmark, with alarms."""
+    return trend(call, number)
 
 
 routes.lifecycle("/benchmarks", Benchmark, lifecycle.BENCHMARK, service.act)

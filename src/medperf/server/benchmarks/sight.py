@@ -5,6 +5,7 @@ rest follows the policy: who (audience), from when on (moment), and how much (de
 """
 
 import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from medperf.analysis.leaderboard import Entry
@@ -24,6 +25,9 @@ _INCOMPLETE = "results are shown when every model has an approved result on ever
 class Seen:
     """A benchmark as a caller may see it; ``facts`` are those of results, without documents.
 
+    Of the versions of a dataset only the latest that a model has a result on counts: patients of
+    both would count twice. A trend looks at all versions.
+
     ``key`` names everything that numbers computed from it follow from, by content.
     """
 
@@ -37,8 +41,8 @@ class Seen:
     policy: "_Policy"
 
     @classmethod
-    def of(cls, call: Call, number: int) -> "Seen":
-        """Look at a benchmark.
+    def of(cls, call: Call, number: int, *, with_former: bool = False) -> "Seen":
+        """Look at a benchmark; with former versions of datasets, or without.
 
         Raises:
             NotFoundError: if the caller may not see it at all.
@@ -49,6 +53,8 @@ class Seen:
         facts = queries.shown_results(
             call.connection, call.caller, number, states=policy.states, sees_all=policy.sees_all
         )
+        if not with_former:
+            facts = latest_facts(facts)
         for fact in facts:
             fact["site"] = policy.name_of(fact)
         return cls(
@@ -72,8 +78,17 @@ class Seen:
         own = self.call.caller.organization_id if not self.sight.with_sites else None
         return self.benchmark["analysis_plan_digest"], self.sight, own, self.entries, results
 
-    def results(self) -> list[SiteResult]:
-        """The results with their documents, which take long to read."""
+    def is_own(self, fact: Wire) -> bool:
+        """Whether a result is of a site of the caller's organization."""
+        return bool(fact["organization_id"] == self.call.caller.organization_id)
+
+    def has_pseudonym(self, fact: Wire) -> bool:
+        """Whether a result's site is shown to the caller under another name."""
+        return self.policy.hides(fact)
+
+    def results(self, models: Collection[int] | None = None) -> list[SiteResult]:
+        """The results, of some models only if asked, with documents, which take long to read."""
+        facts = [fact for fact in self.facts if models is None or fact["model_id"] in models]
         texts: dict[int, str] = {}
         if not self.plan.free_form:
             texts = queries.result_documents(
@@ -82,10 +97,11 @@ class Seen:
                 self.benchmark["id"],
                 states=self.policy.states,
                 sees_all=self.policy.sees_all,
+                of_models=models,
             )
-            if any(fact["id"] not in texts for fact in self.facts):
+            if any(fact["id"] not in texts for fact in facts):
                 raise UnavailableError("a result changed while results were read")
-        return [_site_result(fact, texts.get(fact["id"]), self.call) for fact in self.facts]
+        return [_site_result(fact, texts.get(fact["id"]), self.call) for fact in facts]
 
 
 class _Policy:
@@ -112,13 +128,17 @@ class _Policy:
 
     def name_of(self, result: Wire) -> str:
         """A site's name, or a pseudonym that is stable within the benchmark."""
-        is_own = result["organization_id"] == self._call.caller.organization_id
-        if self._leads or is_own or not self._benchmark["has_pseudonymous_sites"]:
+        if not self.hides(result):
             return str(result["site"])
         # A signature cannot be made by others, so nobody finds the site by trying all numbers.
         said = f"medperf-pseudonym:{self._benchmark['id']}:{result['site_id']}"
         secret = self._call.server.signer.sign(said.encode())
         return "site " + hashlib.sha256(secret).hexdigest()[:8]
+
+    def hides(self, result: Wire) -> bool:
+        """Whether a result's site has a pseudonym for the caller."""
+        is_own = result["organization_id"] == self._call.caller.organization_id
+        return bool(self._benchmark["has_pseudonymous_sites"] and not self._leads and not is_own)
 
     def _reason(self, has_come: bool) -> str:
         if not has_come:
@@ -129,7 +149,8 @@ class _Policy:
 
 
 def _entries(call: Call, number: int, policy: _Policy, concerned: set[int]) -> tuple[Entry, ...]:
-    n_expected = len(queries.approved_datasets(call.connection, number))
+    expected = queries.approved_datasets(call.connection, number)
+    n_expected = len(expected.keys() - set(expected.values()))
     failed = queries.failed_executions(call.connection, number)
     return tuple(
         Entry(
@@ -145,6 +166,13 @@ def _entries(call: Call, number: int, policy: _Policy, concerned: set[int]) -> t
         or model["id"] in concerned
         or model["organization_id"] == call.caller.organization_id
     )
+
+
+def latest_facts(facts: Iterable[Wire]) -> list[Wire]:
+    """Without results on a dataset where the same model has one on a version that supersedes it."""
+    facts = list(facts)
+    former = {(fact["model_id"], fact["supersedes_id"]) for fact in facts}
+    return [fact for fact in facts if (fact["model_id"], fact["dataset_id"]) not in former]
 
 
 def _site_result(fact: Wire, text: str | None, call: Call) -> SiteResult:

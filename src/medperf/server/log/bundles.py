@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from medperf.domain.errors import ForbiddenError, LogForkError
 from medperf.provenance.envelope import Envelope
 from medperf.server.agreements.queries import AGREEMENTS
-from medperf.server.benchmarks.leaderboard import leaderboard
+from medperf.server.benchmarks.leaderboard import leaderboard_of
+from medperf.server.benchmarks.sight import Seen
 from medperf.server.call import Call, Identity, Wire
 from medperf.server.log import queries, reading
 from medperf.server.results.queries import RESULTS
@@ -39,14 +40,16 @@ def of_result(call: Call, number: int) -> Wire:
 
 
 def of_benchmark(call: Call, number: int) -> Wire:
-    """The leaderboard and the bundle of its approved results, as far as the caller may see them."""
-    shown = leaderboard(call, number)
+    """The leaderboard and the bundle of the results it counts, as far as the caller may see."""
+    seen = Seen.of(call, number)
+    counted = {fact["id"] for fact in seen.facts}
+    found = queries.countable_results(call.connection, call.caller, number)
     bundle = _bundle(
         call,
-        queries.approved_results(call.connection, call.caller, number),
+        [result for result in found if result["id"] in counted],
         more=[f"benchmark:{number}"],
     )
-    return {**bundle, "leaderboard": shown}
+    return {**bundle, "leaderboard": leaderboard_of(seen)}
 
 
 def of_agreement(call: Call, number: int) -> Wire:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from medperf.server.call import Caller, Wire
+from medperf.server.db.queries import one_of
 from medperf.server.db.tables import associations, log_leaves, log_nodes, results, user_keys
 from medperf.server.results.queries import RESULTS
 
@@ -63,12 +64,14 @@ def hashes(connection: Connection, first: int, width: int) -> list[str]:
     return list(found.scalars())
 
 
-def approved_results(connection: Connection, caller: Caller, benchmark_id: int) -> list[Wire]:
-    """The approved results of a benchmark whose numbers the caller may see."""
+def countable_results(connection: Connection, caller: Caller, benchmark_id: int) -> list[Wire]:
+    """The results that a leaderboard could count and whose numbers the caller may see."""
     found = connection.execute(
         select(*RESULTS.columns)
         .where(
-            results.c.benchmark_id == benchmark_id, results.c.state == "approved", RESULTS.visible
+            results.c.benchmark_id == benchmark_id,
+            one_of(results.c.state, "approved", "pending"),
+            RESULTS.visible,
         )
         .order_by(results.c.id),
         caller.binds(),
