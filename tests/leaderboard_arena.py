@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from server_fixtures import Federation, PersonActor, SiteActor
 from simulated_sites import PLAN, Site
@@ -11,7 +10,7 @@ from medperf.domain.ai_models import Model
 from medperf.domain.benchmarks import Benchmark, ReleasePolicy
 from medperf.domain.datasets import Dataset
 from medperf.domain.leaderboards import Leaderboard
-from medperf.domain.results import Result, TypedResult
+from medperf.domain.results import Result
 
 QUALITIES = {"Net": 0.8, "Second": 0.7}
 
@@ -39,21 +38,14 @@ class Arena:
         answer = self.federation.request_grant(actor, self.benchmark, self.models[model], dataset)
         assert answer.execution is not None, answer.problem
         actor.client.executions.act(answer.execution.id, "start")
-        form = self.federation.result_form(actor, answer, wire_of(document))
+        form = self.federation.result_form(
+            actor, answer, document.model_dump(mode="json", exclude_none=True)
+        )
         result = actor.client.results.submit(form)
         if approve:
             self.federation.cara.client.results.act(result.id, "approve")
         self.results.append(result)
         return result
-
-
-def wire_of(document: TypedResult) -> dict[str, Any]:
-    """The document with the summaries that leaderboards need most."""
-    wire = document.model_dump(mode="json", exclude_none=True)
-    for metric in wire["metrics"]:
-        kept = {"standard_error", "replicates"}
-        metric["summary"] = {k: v for k, v in metric["summary"].items() if k in kept}
-    return wire
 
 
 def arena(federation: Federation, sites: int = 3, **policy) -> Arena:

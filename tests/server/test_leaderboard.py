@@ -30,6 +30,7 @@ def test_the_committee_sees_how_sure_everything_is(federation: Federation) -> No
     assert cell.interval is not None
     [pair] = board.comparisons
     assert (pair.verdict, pair.n_sites) == ("superior", 3)
+    assert board.rows[0].cells[1].calibration
     assert board.analysis_plan_digest.startswith("sha256:")
     assert board.analysis_plan["primary"] == "dsc"
 

@@ -6,6 +6,7 @@ from typing import Any
 from medperf.cli.figures import bracketed, decimals_of, p_value, signed
 from medperf.cli.output import terminal_width, write
 from medperf.cli.tables import Column, layout
+from medperf.cli.text import printable
 
 _SAYS = {
     "superior": "{first} is better than {second}",
@@ -18,7 +19,7 @@ _SAYS = {
 def show_comparison(found: Mapping[str, Any]) -> None:
     """Write a comparison: the difference, how sure it is, and what that allows to say."""
     mark = "exploratory, not in the analysis plan" if found["is_exploratory"] else "as planned"
-    write(f"{found['first']} less {found['second']}, {found['metric']} ({mark})")
+    write(printable(f"{found['first']} less {found['second']}, {found['metric']} ({mark})"))
     if found["difference"] is None:
         write("no difference can be shown")
     else:
@@ -31,14 +32,14 @@ def show_comparison(found: Mapping[str, Any]) -> None:
     if found["margin"] is not None:
         write(f"margin       {found['margin']:g}")
     said = _SAYS[found["verdict"]].format(**found)
-    write(f"verdict      {found['verdict'].replace('_', '-')}: {said}")
+    write(printable(f"verdict      {found['verdict'].replace('_', '-')}: {said}"))
     for said in found["notes"]:
         write(f"note         {said}")
 
 
 def show_trend(trend: Mapping[str, Any]) -> None:
     """Write a trend: each line's versions, and alarms where one is worse for sure."""
-    write(f"{trend['benchmark']}: {trend['primary'] or 'free-form'} over versions")
+    write(printable(f"{trend['benchmark']}: {trend['primary'] or 'free-form'} over versions"))
     if trend["withheld_reason"]:
         write(trend["withheld_reason"])
     rows = [

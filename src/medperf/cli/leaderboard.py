@@ -15,7 +15,7 @@ from medperf.cli.figures import (
 )
 from medperf.cli.output import note, terminal_width, write
 from medperf.cli.tables import GAP, Column, layout
-from medperf.cli.text import width_of
+from medperf.cli.text import printable, width_of
 
 MOST_METRICS = 5
 ROOM = 9  # cells that a further metric takes
@@ -26,7 +26,7 @@ Board = Mapping[str, Any]
 
 def show(leaderboard: Board, *, by_site: bool = False, by_subgroup: bool = False) -> None:
     """Write a leaderboard for people."""
-    write(heading(leaderboard))
+    write(printable(heading(leaderboard)))
     if leaderboard["withheld_reason"]:
         write(leaderboard["withheld_reason"])
     if not leaderboard["rows"]:
@@ -35,7 +35,7 @@ def show(leaderboard: Board, *, by_site: bool = False, by_subgroup: bool = False
     columns = _columns(leaderboard)
     write(layout(leaderboard["rows"], columns, terminal_width()))
     for line in _reading(leaderboard):
-        write(line)
+        write(printable(line))
     if by_site:
         _show_sites(leaderboard)
     if by_subgroup:
@@ -242,4 +242,4 @@ def _show_subgroups(leaderboard: Board) -> None:
     columns.append(Column("suppressed at", value=lambda row: row.get("n_suppressed") or "-"))
     write("\n" + layout(rows, columns, terminal_width()))
     for line in gaps:
-        write(line)
+        write(printable(line))
