@@ -111,9 +111,14 @@ class _Cases:
         if subgroup is not None:
             members = members & (self._groups[subgroup[0]] == subgroup[1])
         labels = self._plan.classes if metric.per_class else ()
-        by_class = [self._found(metric, evidence, label, members) for label in labels]
-        if columns_of(metric.name, evidence)[0] in self._columns:
-            yield self._cell(metric, subgroup, None, self._found(metric, evidence, None, members))
+        is_macro = columns_of(metric.name, evidence)[0] not in self._columns
+        # The error of a mean over classes comes from their replicates, told or not.
+        told = subgroup is None and Summary.REPLICATES in metric.summaries
+        weights = self._resampling if is_macro or told else None
+        by_class = [self._found(metric, evidence, label, members, weights) for label in labels]
+        if not is_macro:
+            overall = self._found(metric, evidence, None, members, weights)
+            yield self._cell(metric, subgroup, None, overall)
         else:
             macro = self._macro(by_class, members)
             yield self._cell(metric, subgroup, None, macro, is_macro=True)
@@ -146,17 +151,26 @@ class _Cases:
         return MeasuredCell(metric, subgroup, label, summary, None, is_macro)
 
     def _found(
-        self, metric: PlannedMetric, evidence: Evidence, label: str | None, members: Bools
+        self,
+        metric: PlannedMetric,
+        evidence: Evidence,
+        label: str | None,
+        members: Bools,
+        weights: Resampling | None,
     ) -> _Found | Absence:
         columns = [self._columns[name] for name in columns_of(metric.name, evidence, label)]
         rows = np.flatnonzero(members & np.isfinite(columns).all(axis=0))
         first, *rest = (column[rows] for column in columns)
         if evidence is Evidence.AUROC:
-            return self._auroc(rows, first > 0, rest[0])
-        return self._ratio(rows, first, rest[0] if rest else None)
+            return self._auroc(rows, first > 0, rest[0], weights)
+        return self._ratio(rows, first, rest[0] if rest else None, weights)
 
     def _ratio(
-        self, rows: Integers, numerator: Floats, denominator: Floats | None
+        self,
+        rows: Integers,
+        numerator: Floats,
+        denominator: Floats | None,
+        weights: Resampling | None,
     ) -> _Found | Absence:
         below = np.ones_like(numerator) if denominator is None else denominator
         counted = rows[below > 0]
@@ -171,13 +185,13 @@ class _Cases:
             n=rows.size,
             patients=np.unique(patients).size,
             error=estimate.standard_error,
-            replicates=None
-            if self._resampling is None
-            else self._resampling.ratio_replicates(patients, numerator, below),
+            replicates=weights.ratio_replicates(patients, numerator, below) if weights else None,
             moments=Moments.of(numerator) if denominator is None else None,
         )
 
-    def _auroc(self, rows: Integers, positive: Bools, scores: Floats) -> _Found | Absence:
+    def _auroc(
+        self, rows: Integers, positive: Bools, scores: Floats, weights: Resampling | None
+    ) -> _Found | Absence:
         if not rows.size:
             return "no_cases"
         if positive.all() or not positive.any():
@@ -195,9 +209,9 @@ class _Cases:
             n=rows.size,
             patients=np.unique(patients).size,
             error=error,
-            replicates=None
-            if self._resampling is None
-            else self._resampling.replicates([self._names[row] for row in rows], statistic),
+            replicates=weights.replicates([self._names[row] for row in rows], statistic)
+            if weights
+            else None,
             histogram=self._histogram(positive, scores, patients),
         )
 
