@@ -111,7 +111,7 @@ def documents(console: Console, results: Sequence[Mapping[str, Any]]) -> None:
 def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
     rest = len(document["metrics"]) - shown
     metrics = [
-        {key: value for key, value in metric.items() if value is not None}
+        {key: _folded(value) for key, value in metric.items() if value is not None}
         for metric in document["metrics"][:shown]
     ]
     return {
@@ -121,6 +121,13 @@ def _shortened(document: Mapping[str, Any], shown: int = 2) -> dict[str, Any]:
         "metrics": [*metrics, f"... and {rest} more"],
         "missing": f"{len(document.get('missing', ()))} planned numbers, each with its reason",
     }
+
+
+def _folded(value: Any) -> Any:
+    """Long lists of numbers as their length, in words."""
+    if isinstance(value, Mapping):
+        return {key: _folded(child) for key, child in value.items()}
+    return f"{len(value)} numbers" if isinstance(value, list) else value
 
 
 def leaderboard(console: Console, board: Mapping[str, Any], shown: Sequence[str]) -> None:

@@ -57,3 +57,11 @@ def test_a_key_that_others_can_read_is_a_failure(name, mode, verdict, tmp_path):
 def test_a_folder_without_a_site_says_how_to_make_one(medperf, tmp_path):
     ran = medperf("doctor", "--folder", tmp_path, "--json")
     assert (ran.status, "site init" in _by_name(ran.json)["site"]["remedy"]) == (1, True)
+
+
+def test_numerical_libraries_that_are_missing_are_a_warning_with_the_remedy(monkeypatch):
+    assert checkup._numerics().verdict == "ok"
+    monkeypatch.setattr(checkup, "find_spec", lambda name: None if name == "scipy" else object())
+    finding = checkup._numerics()
+    assert (finding.verdict, finding.found) == ("warn", "scipy missing")
+    assert "medperf[site]" in finding.remedy

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -173,7 +174,23 @@ def _site(folder: Path) -> Iterator[Finding]:
         return
     for path, allowed in ((folder, 0o700), (folder / "site-key.pem", 0o600)):
         yield _permissions(path, allowed)
+    secret = folder / "bootstrap-secret"
+    if secret.exists():  # made when it is first needed
+        yield _permissions(secret, 0o600)
     yield from _settings(folder / "site.yaml")
+    yield _numerics()
+
+
+def _numerics() -> Finding:
+    what = "numerical libraries"
+    absent = [name for name in ("numpy", "scipy") if find_spec(name) is None]
+    if not absent:
+        return Finding(what, OK, "numpy and scipy are there")
+    remedy = (
+        "Benchmarks whose plans ask for intervals need them: pip install 'medperf[site]'. "
+        "All others run without."
+    )
+    return Finding(what, WARN, f"{' and '.join(absent)} missing", remedy)
 
 
 def _permissions(path: Path, allowed: int) -> Finding:
