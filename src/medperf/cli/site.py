@@ -1,6 +1,8 @@
 """``medperf site``: the agent beside the data, and what its people decide."""
 
 import threading
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ from medperf.cli.at_site import folder_option, opened, person_options, require_f
 from medperf.cli.command import Noun, wants_json
 from medperf.cli.output import note, show_done, show_record, show_rows, write, write_json
 from medperf.cli.tables import Column
+from medperf.domain.errors import InvalidRequestError, StoreLockedError
 
 if TYPE_CHECKING:
     from medperf.site.review import InboxItem
@@ -45,20 +48,41 @@ listing.add_ls(command, DESCRIBED, "medperf site ls\nmedperf site ls --organizat
     example="""
     medperf site init --folder /srv/medperf --server https://medperf.example.org \
 --invitation - --name "Hospital A" < token.txt
+    medperf site init --air-gapped --log-key medperf-log-...+1a2b3c4d+AZ... \
+--server https://medperf.example.org --invitation - --name "Hospital A" < token.txt
     """
 )
 @folder_option
 @click.option("--server", required=True, metavar="URL", help="The server's address.")
 @click.option("--invitation", metavar="TOKEN", help="The one-time token; - reads standard input.")
 @click.option("--name", required=True, help="What the site is called.")
-def init(folder: str | None, server: str, invitation: str | None, name: str) -> None:
+@click.option("--air-gapped", is_flag=True, help="No network is here: a courier carries bundles.")
+@click.option("--log-key", metavar="KEY", help="Air-gapped: what 'medperf log key' shows.")
+def init(
+    folder: str | None,
+    server: str,
+    invitation: str | None,
+    name: str,
+    air_gapped: bool,
+    log_key: str | None,
+) -> None:
     """Make a site's folder with its own key, and enroll it at a server."""
     from medperf.cli.profiles import check_server_address
-    from medperf.site.enrollment import enroll
+    from medperf.site.enrollment import Enrolling, ask_to_enroll, enroll
 
     place = require_folder(folder)
     address = check_server_address(server)
+    if air_gapped and log_key is None:
+        raise click.UsageError("--air-gapped needs --log-key: nothing else shows who answers.")
     token = answer("Invitation token", invitation, flag="--invitation", hide=True)
+    if air_gapped:
+        ask_to_enroll(place, Enrolling(address.rstrip("/"), log_key or "", token, name))
+        show_done(
+            f"{place} asks to be a site of {address}; the request waits for a courier.",
+            {"folder": str(place.absolute()), "server": address, "name": name},
+            "medperf bundle results FILE",
+        )
+        return
     settings = enroll(place, server=address, invitation=token, name=name)
     show_done(
         f"{place} is site {settings.site_id}, {settings.name}, at {settings.server}.",
@@ -88,6 +112,44 @@ def start(folder: str | None, once: bool) -> None:
         counts = dict(site.jobs.counts())
     if once:
         show_record({"jobs": counts} if wants_json() else counts or {"jobs": "none"})
+
+
+@command.command(name="run-bundle", example="medperf site run-bundle to-site.zip")
+@click.argument("file", type=click.Path(path_type=Path))
+@folder_option
+def run_bundle(file: Path, folder: str | None) -> None:
+    """Take in a work bundle and do all that it makes possible. Opens no network.
+
+    The site's own policy, gate, people and ledger decide as ever; what leaves waits in the outbox
+    for 'medperf bundle results'.
+    """
+    from medperf.site.enrollment import take_in_enrolling
+    from medperf.site.folder import SiteFolder
+
+    place = SiteFolder(require_folder(folder).absolute())
+    taken = None
+    if not place.settings.exists():
+        taken, _ = take_in_enrolling(place, file)
+    with opened(folder) as site:
+        if not site.settings.air_gapped:
+            raise InvalidRequestError(
+                f"{site.settings.name!r} has a network",
+                hint="Run 'medperf site set air_gapped=true' if it has none any more.",
+            )
+        taken = taken or site.take_in(file)
+        try:
+            site.agent().settle()
+        except StoreLockedError:
+            note("The running agent takes it from here.")
+        counts, waiting = dict(site.jobs.counts()), len(site.mailbox.outgoing())
+    for sentence in taken.absent:
+        note(f"Not carried: {sentence}")
+    show_done(
+        f"Taken in: {taken.n_answers} answers, {taken.n_awaited} more that were awaited,"
+        f" {taken.n_files} files. Jobs: {_told(counts)}. {waiting} requests wait for a courier.",
+        {**asdict(taken), "jobs": counts, "n_outgoing": waiting},
+        "medperf bundle results FILE" if waiting else "medperf site inbox",
+    )
 
 
 @command.command(example="medperf site status\nmedperf site status --json")
@@ -253,6 +315,10 @@ def _decide(
     show_done(f"job {job}: {item.question} {outcome}, it is {state}.", record)
     if outcome == "approved":
         note("A running agent takes it from here; else 'medperf site start'.")
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in counts.items()) or "none"
 
 
 def _question(item: "InboxItem") -> str:

@@ -67,6 +67,7 @@ SECTIONS: tuple[tuple[str, tuple[Branch, ...]], ...] = (
         "Programs",
         (
             Branch("site", "medperf.cli.site", "The agent beside the data, and its people."),
+            Branch("bundle", "medperf.cli.bundle", "What a courier carries to and from a site."),
             Branch("policy", "medperf.cli.policy", "A site's own rules about its data."),
             Branch("server", "medperf.cli.server", "The coordination server."),
         ),

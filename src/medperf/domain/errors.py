@@ -261,6 +261,13 @@ class StoreLockedError(ConflictError):
     hint = "Stop the other agent, or use another site folder."
 
 
+class BundleReplayedError(ConflictError):
+    """This bundle was taken in before, or a newer one was."""
+
+    code = "bundle-replayed"
+    hint = "Take in the newest work bundle; make another where there is a network."
+
+
 # --- untrusted ---
 
 
@@ -370,6 +377,20 @@ class ServerUnreachableError(UnavailableError):
 
     code = "server-unreachable"
     hint = "Check the address, the network and the proxy; the agent keeps trying."
+
+
+class AwaitingCourierError(UnavailableError):
+    """This has to be carried to the server, and its answer back."""
+
+    code = "awaiting-courier"
+    hint = "Run 'medperf bundle results' and have the file carried; then take in the next one."
+
+
+class NotCarriedError(UnavailableError):
+    """No work bundle brought this to the site."""
+
+    code = "not-carried"
+    hint = "The next 'medperf bundle work' brings what the site asked for."
 
 
 class CancelledError(MedPerfError):

@@ -72,8 +72,12 @@ def verify_request(
     keys: Mapping[str, PublicKey],
     now: datetime,
     max_skew_s: float = MAX_SKEW_S,
+    max_age_s: float | None = None,
 ) -> str:
     """Answer the id of the key that signed this request.
+
+    A request that a courier carries may be ``max_age_s`` old; one that comes by itself
+    ``max_skew_s``, as long as it may be ahead of `now`.
 
     Raises:
         UnauthenticatedError: if the header is malformed or the key is not among `keys`.
@@ -95,10 +99,11 @@ def verify_request(
         raise SignatureError(
             f"the signature of key {given.key_id} is not over this method, target, body and time"
         ) from None
-    if abs(at - now) > timedelta(seconds=max_skew_s):
+    oldest_s = max_skew_s if max_age_s is None else max_age_s
+    if not now - timedelta(seconds=oldest_s) <= at <= now + timedelta(seconds=max_skew_s):
         raise ClockSkewError(
             f"the request was signed at {given.at}, here it is {format_time(now)};"
-            f" at most {max_skew_s:g} s may lie between"
+            f" at most {oldest_s:g} s may lie between"
         )
     return given.key_id
 

@@ -40,7 +40,7 @@ from medperf.server.log.routes import files as log_files
 from medperf.server.log.routes import routes as log_routes
 from medperf.server.log.signing import LogSigner
 from medperf.server.metrics import Metrics
-from medperf.server.middleware import LimitedBody, Observed
+from medperf.server.middleware import LimitedBody, Observed, SignedAnswers
 from medperf.server.people.routes import routes as people_routes
 from medperf.server.problems import PROBLEM_RESPONSE, problem
 from medperf.server.program import Program
@@ -116,6 +116,7 @@ def build_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
+    app.add_middleware(SignedAnswers, signer=signer, clock=clock)
     app.add_middleware(LimitedBody, largest_bytes=settings.largest_body_bytes)
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app

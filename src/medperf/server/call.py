@@ -21,13 +21,14 @@ SERVER = "server"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, a site, or nobody (no organization)."""
+    """A person, a site, or nobody (no organization); ``carried_by`` is who came for a site."""
 
     organization_id: int | None = None
     user_id: int | None = None
     site_id: int | None = None
     key_id: str | None = None
     is_admin: bool = False
+    carried_by: int | None = None
 
     @property
     def actor(self) -> str:

@@ -2,21 +2,31 @@
 
 The answer is kept in the transaction that did the work, for a day. An answer that held a secret is
 not kept; its repetition is an error that says how to get a new secret.
+
+What a courier carries is named by the site's signature and kept for as long as it may be carried,
+so a bundle that is brought twice does nothing twice.
 """
 
 import hashlib
 from datetime import timedelta
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, or_
 
 from medperf.domain.errors import ConflictError, InvalidRequestError
 from medperf.server.call import Call
 from medperf.server.db.queries import row
 from medperf.server.db.tables import idempotency_keys
-from medperf.server.identity import Ticket
+from medperf.server.identity import CARRIED_FOR, Ticket
 
 KEPT_FOR = timedelta(days=1)
+CARRIED_KEPT_FOR = CARRIED_FOR + KEPT_FOR
 _LONGEST = 128
+_CARRIED = "carried:"
+
+
+def carried_key(signature: str) -> str:
+    """The key of a request that a site signed and a courier brings."""
+    return _CARRIED + hashlib.sha256(signature.encode()).hexdigest()
 
 
 def earlier_answer(call: Call, ticket: Ticket, key: str) -> tuple[int, bytes] | None:
@@ -49,7 +59,13 @@ def earlier_answer(call: Call, ticket: Ticket, key: str) -> tuple[int, bytes] | 
 def keep_answer(call: Call, ticket: Ticket, key: str, status: int, answer: bytes | None) -> None:
     """Remember the answer, and forget those that are too old to be asked for again."""
     call.connection.execute(
-        delete(idempotency_keys).where(idempotency_keys.c.created_at < call.now - KEPT_FOR)
+        delete(idempotency_keys).where(
+            idempotency_keys.c.created_at < call.now - KEPT_FOR,
+            or_(
+                idempotency_keys.c.key.not_like(f"{_CARRIED}%"),
+                idempotency_keys.c.created_at < call.now - CARRIED_KEPT_FOR,
+            ),
+        )
     )
     call.connection.execute(
         insert(idempotency_keys).values(

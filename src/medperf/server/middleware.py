@@ -1,12 +1,24 @@
-"""What happens to every request, as plain ASGI: a limit on bodies, counting, a line in the log."""
+"""What happens to every request, as plain ASGI: a limit on bodies, counting, a line in the log.
 
+And what happens to a courier's: the answer is signed.
+"""
+
+import hashlib
 from contextlib import suppress
 from time import perf_counter
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from medperf.domain.clock import Clock
 from medperf.domain.errors import TooLargeError
+from medperf.provenance.answer_signing import (
+    ANSWER_HEADER,
+    FOR_HEADER,
+    AnsweredRequest,
+    sign_answer,
+)
+from medperf.provenance.keys import Signer
 from medperf.server.metrics import Metrics
 from medperf.server.problems import problem
 
@@ -98,3 +110,65 @@ class Observed:
                     status=status,
                     duration_ms=round(seconds * 1000, 1),
                 )
+
+
+class SignedAnswers:
+    """Signs every answer that a courier takes to a site, whatever it says."""
+
+    def __init__(self, app: ASGIApp, signer: Signer, clock: Clock) -> None:
+        self._app = app
+        self._signer = signer
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        for_key = _header(scope, FOR_HEADER) if scope["type"] == "http" else ""
+        if not for_key:
+            await self._app(scope, receive, send)
+            return
+        asked = hashlib.sha256()
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def heard() -> Message:
+            message = await receive()
+            asked.update(message.get("body", b""))
+            return message
+
+        async def signed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+                return
+            parts.append(message.get("body", b""))
+            if message.get("more_body", False):
+                return
+            content = b"".join(parts)
+            answered = AnsweredRequest(
+                for_key=for_key,
+                method=scope["method"],
+                target=_target(scope),
+                idempotency_key=_header(scope, "Idempotency-Key"),
+                request_sha256=asked.hexdigest(),
+                status=start["status"],
+                answer_sha256=hashlib.sha256(content).hexdigest(),
+            )
+            signature = sign_answer(self._signer, answered, self._clock())
+            start["headers"] = [
+                *start.get("headers", ()),
+                (ANSWER_HEADER.lower().encode(), signature.encode()),
+            ]
+            await send(start)
+            await send({"type": "http.response.body", "body": content})
+
+        await self._app(scope, heard, signed)
+
+
+def _header(scope: Scope, name: str) -> str:
+    wanted = name.lower().encode()
+    return next((v.decode("latin-1") for n, v in scope["headers"] if n == wanted), "")
+
+
+def _target(scope: Scope) -> str:
+    query = scope["query_string"].decode("ascii")
+    path: bytes = scope["raw_path"]
+    return path.decode("ascii") + (f"?{query}" if query else "")

@@ -20,10 +20,11 @@ from starlette.types import Scope
 from medperf.domain.errors import InvalidRequestError
 from medperf.domain.lifecycle import Lifecycle
 from medperf.domain.wire import Page, Reason, Record
+from medperf.provenance.answer_signing import CARRIED_HEADER, FOR_HEADER
 from medperf.provenance.envelope import Envelope
 from medperf.server.call import Call, Identity, Signed, Wire
 from medperf.server.db.queries import LARGEST_ID, View
-from medperf.server.idempotency import earlier_answer, keep_answer
+from medperf.server.idempotency import carried_key, earlier_answer, keep_answer
 from medperf.server.identity import Ticket
 from medperf.server.program import Program
 
@@ -120,7 +121,7 @@ class Routes:
             async def run(request: Request, given: dict[str, Any]) -> Response:
                 program: Program = request.app.state.program
                 ticket = await ticket_of(request)
-                key = request.headers.get("Idempotency-Key") if method == "POST" else None
+                key = _idempotency_key(request, ticket) if method == "POST" else None
                 work = partial(
                     _write,
                     program,
@@ -212,9 +213,22 @@ async def ticket_of(request: Request) -> Ticket:
     target = scope["raw_path"].decode("ascii")
     if scope["query_string"]:
         target += "?" + scope["query_string"].decode("ascii")
+    headers = request.headers
     return Ticket(
-        request.method, target, request.headers.get("Authorization"), await request.body()
+        request.method,
+        target,
+        headers.get("Authorization"),
+        await request.body(),
+        headers.get(FOR_HEADER),
+        headers.get(CARRIED_HEADER),
     )
+
+
+def _idempotency_key(request: Request, ticket: Ticket) -> str | None:
+    # The site's signature itself: a courier cannot choose another key and do a thing twice.
+    if ticket.carried is not None:
+        return carried_key(ticket.carried)
+    return request.headers.get("Idempotency-Key")
 
 
 def _asked(request: Request) -> dict[str, str]:

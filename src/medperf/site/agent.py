@@ -296,11 +296,7 @@ class Agent:
             self._parts.queue.look_up()
             agenda = self._parts.jobs.agenda(self._parts.clock())
             self._parts.queue.request_grants(self._room(agenda))
-            for job in self._parts.jobs.owing_failures():
-                self._parts.gate.report_failure(job)
-                self._parts.jobs.remember(
-                    job.number, failure_owed=0, changed_at=format_time(self._parts.clock())
-                )
+            awaits = self._report_failures()
             self._announce()
         except (errors.UnavailableError, errors.UnauthenticatedError) as error:
             self._talk.attempts += 1
@@ -313,6 +309,22 @@ class Agent:
             self._talk.next_at = self._parts.clock() + backoff(3, self._parts.rng)
         else:
             self._talk.attempts, self._talk.next_at = 0, None
+            if awaits:
+                self._talk.next_at = self._parts.clock() + backoff(3, self._parts.rng)
+
+    def _report_failures(self) -> bool:
+        """Report what is owed; answers whether something of it waits for a courier."""
+        awaits = False
+        for job in self._parts.jobs.owing_failures():
+            try:
+                self._parts.gate.report_failure(job)
+            except errors.AwaitingCourierError:
+                awaits = True  # said, and owed until the answer is brought
+            else:
+                self._parts.jobs.remember(
+                    job.number, failure_owed=0, changed_at=format_time(self._parts.clock())
+                )
+        return awaits
 
     def _explain_silence(self, error: errors.MedPerfError) -> None:
         since = self._parts.link.away_since
@@ -365,7 +377,9 @@ class Agent:
             execution_id = self._parts.jobs.get(number).execution_id
             if execution_id is not None:
                 # Only a courtesy: a server that refuses it says so again when it matters.
-                with suppress(errors.ConflictError, errors.NotFoundError):
+                with suppress(
+                    errors.ConflictError, errors.NotFoundError, errors.AwaitingCourierError
+                ):
                     self._parts.client.executions.act(execution_id, "start")
 
     # --- the listener ---

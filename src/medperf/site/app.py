@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from medperf.client.api import ServerClient
+from medperf.client.carrying import ResultsBundle
 from medperf.client.key_file import read_key_file
 from medperf.client.log_watch import LogWatch
+from medperf.client.offline import offline_client
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
 from medperf.provenance.checkpoint import log_key
@@ -38,7 +40,10 @@ from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.folder import SiteFolder
 from medperf.site.gate import Gate
 from medperf.site.grants import GrantVerifier
+from medperf.site.intake import CarriedFiles, TakenIn, take_in
 from medperf.site.link import Link
+from medperf.site.offline import OfflineServer
+from medperf.site.outgoing import write_results_bundle
 from medperf.site.permission import Isolation, Permission
 from medperf.site.plans import Planner
 from medperf.site.policy_in_force import SitePolicy
@@ -55,6 +60,7 @@ from medperf.site.store import (
     jobs,
     leases,
     ledger,
+    mailbox,
     outputs,
     policies,
     rulings,
@@ -66,6 +72,7 @@ from medperf.site.store.connection import Store
 from medperf.site.store.datasets import Datasets
 from medperf.site.store.jobs import Jobs
 from medperf.site.store.ledger import Ledger
+from medperf.site.store.mailbox import Mailbox
 from medperf.site.store.outputs import Outputs
 
 COMPONENTS = (
@@ -81,6 +88,7 @@ COMPONENTS = (
     agreements.TABLES,
     rulings.TABLES,
     votes.TABLES,
+    mailbox.TABLES,
 )
 """Every table of a site's store."""
 
@@ -114,6 +122,7 @@ class Site:
     log_watch: LogWatch
     agreements: Agreements
     agreement_watch: AgreementWatch
+    mailbox: Mailbox
     _settings: SettingsFile
     _verifier: GrantVerifier
     _rng: random.Random
@@ -204,6 +213,39 @@ class Site:
             )
         )
 
+    def take_in(self, file: Path) -> TakenIn:
+        """Take in a work bundle; the agent, running or next, works on what it brought.
+
+        Raises:
+            MedPerfError: as `medperf.site.intake.take_in`; nothing was taken in then.
+        """
+        taken = take_in(
+            file,
+            self.mailbox,
+            self.folder.carried,
+            server_key=PublicKey.from_text(self.settings.server_public_key),
+            site_key_id=self.signer.key_id,
+        )
+        self.jobs.hurry()
+        return taken
+
+    def write_results(self, file: Path) -> ResultsBundle:
+        """Write what waits for a courier to a new file.
+
+        Raises:
+            ConflictError: the file exists.
+        """
+        return write_results_bundle(
+            file,
+            self.mailbox,
+            self.signer,
+            server=self.settings.server,
+            log_key=log_key(PublicKey.from_text(self.settings.server_public_key)),
+            seen=self.log_watch.seen,
+            ledger=self.ledger,
+            clock=self.clock,
+        )
+
     def close(self) -> None:
         """Close the store and the connections."""
         self.client.close()
@@ -250,7 +292,13 @@ def open_site(
     )
     runner_name = None if settings.runner == "auto" else settings.runner
     store = Store(place.store, COMPONENTS)
-    client = client or ServerClient(settings.server, SiteCredential(signer, clock))
+    mailbox_ = Mailbox(store, clock)
+    credential = SiteCredential(signer, clock)
+    if settings.air_gapped:
+        answer = OfflineServer(mailbox_, clock).answer
+        client = client or offline_client(settings.server, credential, answer)
+        fetcher = fetcher or CarriedFiles(place.carried)
+    client = client or ServerClient(settings.server, credential)
     outputs_ = Outputs(store, clock)
     ledger_ = Ledger(store, clock)
     jobs_ = Jobs(store, clock)
@@ -321,6 +369,7 @@ def open_site(
         agreement_watch=AgreementWatch(
             client, agreements_, log_watch, log_key(server_key), clock=clock, log=log
         ),
+        mailbox=mailbox_,
         _settings=settings_file,
         _verifier=GrantVerifier(
             server_key,

@@ -2,30 +2,46 @@
 
 Every part can be repeated. Killed after the server took the invitation, the next attempt finds that
 the server knows its key and goes on; killed before, it uses the same key again.
+
+A site without a network enrolls in two parts: its request waits for a courier, and what the courier
+brings back is checked with the log's key that a person gave it.
 """
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from medperf.client.api import ServerClient
-from medperf.client.key_file import own_key_file
+from medperf.client.carrying import ResultsBundle
+from medperf.client.key_file import own_key_file, read_key_file
+from medperf.client.offline import offline_client
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import (
+    AwaitingCourierError,
     ConflictError,
     ForbiddenError,
     InvalidRequestError,
     InvitationError,
+    NotFoundError,
     UnauthenticatedError,
 )
 from medperf.domain.people import Enrollment, ServerInfo, Site
 from medperf.provenance.keys import PrivateKey, PublicKey
+from medperf.provenance.notes import NoteKey
 from medperf.site.folder import SiteFolder
+from medperf.site.intake import TakenIn, take_in
+from medperf.site.offline import OfflineServer
+from medperf.site.outgoing import write_results_bundle
 from medperf.site.policy_in_force import SitePolicy
 from medperf.site.settings import Settings, read_settings, write_settings
-from medperf.site.store import policies
+from medperf.site.store import mailbox, policies
 from medperf.site.store.connection import Store
+from medperf.site.store.mailbox import Mailbox
 
 Connect = Callable[[str, SiteCredential | None], ServerClient]
 
@@ -70,17 +86,136 @@ def enroll(
     finally:
         anybody.close()
         site.close()
-    settings = Settings(
+    settings = _settings(enrolled, address, info.public_key)
+    with Store(place.store, (policies.TABLES,)) as store:
+        _begin(place, store, signer, settings, clock)
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """What a site without a network is to become."""
+
+    server: str
+    log_key: str
+    invitation: str
+    name: str
+
+    @classmethod
+    def of(cls, place: SiteFolder) -> Self:
+        """What was asked for in this folder.
+
+        Raises:
+            NotFoundError: nothing was.
+        """
+        try:
+            return cls(**json.loads(place.enrolling.read_text("utf-8")))
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"there is no site in {place.root}",
+                hint="Run 'medperf site init --air-gapped' first.",
+            ) from None
+
+
+def ask_to_enroll(folder: Path, wanted: Enrolling, *, clock: Clock = system_clock) -> None:
+    """Make a site in ``folder`` whose request to be enrolled waits for a courier.
+
+    Raises:
+        ConflictError: another site lives in the folder, or the folder is not ours.
+        InvalidRequestError: the log's key is none.
+    """
+    NoteKey.from_text(wanted.log_key)
+    place = SiteFolder(folder.absolute())
+    if place.settings.exists():
+        _same_site(place, wanted.server, wanted.name)
+        return
+    place.create()
+    own_key_file(place.key)
+    place.enrolling.touch(mode=0o600)
+    place.enrolling.write_text(json.dumps(asdict(wanted)), "utf-8")
+    with suppress(AwaitingCourierError):
+        finish_enrolling(place, clock=clock)
+
+
+def finish_enrolling(place: SiteFolder, *, clock: Clock = system_clock) -> Settings:
+    """Take up the server's answer, once a courier brought it; answers the settings.
+
+    Raises:
+        AwaitingCourierError: none did yet.
+        InvitationError: the invitation is unknown, used by somebody else, or expired.
+    """
+    wanted, signer = Enrolling.of(place), read_key_file(place.key)
+    public = NoteKey.from_text(wanted.log_key).public
+    with Store(place.store, (policies.TABLES, mailbox.TABLES)) as store:
+        answer = OfflineServer(Mailbox(store, clock), clock).answer
+        anybody = offline_client(wanted.server, None, answer)
+        site = offline_client(wanted.server, SiteCredential(signer, clock), answer)
+        enrolled = _take_up(anybody, site, signer, wanted.invitation, wanted.name)
+        settings = _settings(enrolled, wanted.server, public.to_text(), air_gapped=True)
+        _begin(place, store, signer, settings, clock)
+    place.enrolling.unlink()
+    return settings
+
+
+def take_in_enrolling(
+    place: SiteFolder, file: Path, *, clock: Clock = system_clock
+) -> tuple[TakenIn, Settings]:
+    """Take in the work bundle that brings the server's answer, and become a site.
+
+    Raises:
+        MedPerfError: as `medperf.site.intake.take_in` and `finish_enrolling`.
+    """
+    public = NoteKey.from_text(Enrolling.of(place).log_key).public
+    with Store(place.store, (mailbox.TABLES,)) as store:
+        taken = take_in(
+            file,
+            Mailbox(store, clock),
+            place.carried,
+            server_key=public,
+            site_key_id=read_key_file(place.key).key_id,
+        )
+    return taken, finish_enrolling(place, clock=clock)
+
+
+def write_enrolling_results(
+    place: SiteFolder, file: Path, *, clock: Clock = system_clock
+) -> ResultsBundle:
+    """Write the request to be enrolled to a new file, for a courier.
+
+    Raises:
+        NotFoundError: nobody asked for a site in this folder.
+        ConflictError: the file exists.
+    """
+    wanted = Enrolling.of(place)
+    with Store(place.store, (mailbox.TABLES,)) as store:
+        return write_results_bundle(
+            file,
+            Mailbox(store, clock),
+            read_key_file(place.key),
+            server=wanted.server,
+            log_key=NoteKey.from_text(wanted.log_key),
+            seen="",
+            ledger=None,
+            clock=clock,
+        )
+
+
+def _settings(enrolled: Site, server: str, public_key: str, air_gapped: bool = False) -> Settings:
+    return Settings(
         name=enrolled.name,
-        server=address,
-        server_public_key=info.public_key,
+        server=server,
+        server_public_key=public_key,
         site_id=enrolled.id,
         organization_id=enrolled.organization_id,
+        air_gapped=air_gapped,
     )
-    with Store(place.store, (policies.TABLES,)) as store:
-        SitePolicy(place.policy, store, signer, site_id=enrolled.id, clock=clock).begin()
+
+
+def _begin(
+    place: SiteFolder, store: Store, signer: PrivateKey, settings: Settings, clock: Clock
+) -> None:
+    SitePolicy(place.policy, store, signer, site_id=settings.site_id, clock=clock).begin()
     write_settings(place.settings, settings)
-    return settings
 
 
 def _same_site(place: SiteFolder, server: str, name: str) -> Settings:

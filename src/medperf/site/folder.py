@@ -49,6 +49,16 @@ class SiteFolder:
         return self.root / "log"
 
     @property
+    def enrolling(self) -> Path:
+        """What a site without a network is to become, until the server's answer is brought."""
+        return self.root / "enrolling.json"
+
+    @property
+    def carried(self) -> Path:
+        """Files that couriers brought and nothing used yet."""
+        return self.root / "carried"
+
+    @property
     def lock(self) -> Path:
         """Locked by the agent while it runs."""
         return self.root / "agent.lock"

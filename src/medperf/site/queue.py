@@ -184,6 +184,8 @@ class Queue:
     def _plan(self, job: Job) -> ExecutionPlan | errors.MedPerfError:
         try:
             return self._planner.plan(*job.pair)
+        except errors.NotCarriedError as error:
+            return error  # of this pair alone; others may have been brought
         except errors.UnavailableError:
             raise
         except errors.MedPerfError as error:

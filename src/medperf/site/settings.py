@@ -45,12 +45,15 @@ class Settings(BaseModel):
     log_bytes: int = Field(default=16 * MIB, ge=64 * 1024)
     disk_reserve_bytes: int = Field(default=GIB, ge=0)
 
+    air_gapped: bool = False
+
 
 IDENTITY = ("name", "server", "server_public_key", "site_id", "organization_id")
 """Settings that enrollment fixed; ``set`` refuses them."""
 
 _COMMENTS = {
     "name": "Who this site is. Enrollment wrote these five; do not change them.",
+    "air_gapped": "Is there no network here, and does a courier carry bundles to and fro?",
     "runner": "auto | docker | podman | apptainer | sandbox",
     "allow_local": "May registered files be paths on this machine? For practice only.",
     "workers": "How many steps run at once, and what they may use together.",

@@ -37,6 +37,8 @@ def record(
 ) -> None:
     """Append an audit event to the transaction."""
     actor = actor or call.caller.actor
+    if call.caller.carried_by is not None:
+        details = {**details, "carried_by": f"user:{call.caller.carried_by}"}
     call.connection.execute(
         _insert(audit_events),
         {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, and_, bindparam, case, null, or_, select, true
 
 from medperf.server.call import Caller, Wire
-from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, View, by_id
+from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, View, by_id, by_text
 from medperf.server.db.tables import site_keys, sites
 
 _needs_presence = or_(IS_ADMIN, sites.c.organization_id == ORGANIZATION)
@@ -20,7 +20,7 @@ SITES = View(
         case((_needs_presence, sites.c.last_seen_at), else_=null()).label("last_seen_at"),
     ),
     true(),
-    {"organization_id": by_id(sites.c.organization_id)},
+    {"organization_id": by_id(sites.c.organization_id), "name": by_text(sites.c.name)},
 )
 
 _KEYS = (

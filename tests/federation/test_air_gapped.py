@@ -1,0 +1,211 @@
+"""Work goes in on a stick, results come out on a stick; everything else is as it ever was."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from federation.courier import AirGapped, take_part
+from federation.federation import ASK, ASK_TO_RELEASE, Federation, ServerThread
+
+from medperf.domain import errors
+from medperf.domain.clock import system_clock
+from medperf.site.enrollment import finish_enrolling
+from medperf.site.folder import SiteFolder
+from medperf.site.review import Person
+
+
+@pytest.fixture
+def hospital(federation, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDPERF_HOME", str(tmp_path / "courier"))
+    return AirGapped(federation, f"Air gap{federation._tag}", tmp_path)
+
+
+@pytest.fixture
+def working(hospital, federation):
+    """A hospital that takes part; the next bundle brings its first work."""
+    federation.add_model("Model A")
+    take_part(hospital, federation)
+    return hospital
+
+
+def test_a_site_without_a_network_enrolls_registers_runs_and_reports(hospital, federation):
+    federation.add_model("Model A")
+    take_part(hospital, federation)
+    hospital.take_in(hospital.work())
+    assert hospital.states() == ["releasing"]
+    [sent] = hospital.submit(hospital.results())
+    assert sent["status"] == 201
+    result = federation.the_result()
+    assert result.document["metrics"] == [{"name": "accuracy", "value": 0.9123, "n": 10}]
+    hospital.take_in(hospital.work())
+    assert hospital.states() == ["reported"]
+    with hospital.site.opened() as site:
+        assert site.ledger.lines()[-1].answers[-1][1] == f"result:{result.id}"
+        assert not site.mailbox.outgoing()
+
+
+def test_people_decide_at_the_site_as_ever(working, federation):
+    working.site.let(ASK)
+    working.take_in(working.work())
+    assert working.states() == ["waiting_to_run"]
+    # Another bundle does not take away what was granted and waits for a person.
+    working.take_in(working.work())
+    assert working.states() == ["waiting_to_run"]
+    with working.site.opened() as site:
+        site.review.approve(1, Person("Ada"))
+        site.agent().settle()
+        item = site.review.item(1)
+        assert item.question == "release"
+        site.review.approve(1, Person("Ben"), digest=item.digest)
+        site.agent().settle()
+    working.go_around()
+    assert working.states() == ["reported"]
+    [sent] = federation.results()
+    approvals = federation.the_result().statement
+    assert sent.state == "approved"
+    assert approvals is not None
+
+
+def test_a_policy_that_denies_lets_nothing_run(working, federation):
+    working.site.let('@id("nothing") forbid (principal, action, resource);')
+    working.take_in(working.work())
+    assert working.states() == ["queued"]
+    assert working.site.tasks_run() == []
+    assert federation.results() == []
+
+
+def test_a_failure_is_carried_as_a_code_and_numbers(working, federation):
+    working.site.functions["infer"] = lambda call: call.log("patient 7") or 3
+    working.take_in(working.work())
+    assert working.states() == ["failed"]
+    out = working.results()
+    assert b"patient" not in out.read_bytes()
+    working.submit(out)
+    [execution] = federation.executions()
+    assert (execution.state, execution.failure_code) == ("failed", "step-failed")
+    working.take_in(working.work())
+    with working.site.opened() as site:
+        assert site.jobs.owing_failures() == []
+
+
+def test_a_revocation_is_carried_and_stops_the_job(working, federation):
+    working.site.let(ASK_TO_RELEASE)
+    working.take_in(working.work())
+    assert working.states() == ["waiting_to_release"]
+    associations = federation.committee.associations.list(
+        benchmark_id=federation.benchmark.id, kind="model"
+    )
+    for each in associations:
+        federation.vendor.associations.act(each.id, "withdraw")
+    working.take_in(working.work())
+    assert working.states() == ["cancelled"]
+
+
+def test_a_results_bundle_that_was_changed_or_cut_short_is_refused(working):
+    working.take_in(working.work())
+    file = working.results()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    assert working.submit(file, status=2)["code"] == "malformed-file"
+    middle = whole.index(b'"payload":"') + 200
+    file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    assert working.submit(file, status=7)["code"] == "signature"
+
+
+def test_a_results_bundle_brought_twice_does_nothing_twice(working, federation):
+    working.take_in(working.work())
+    file = working.results()
+    [first] = working.submit(file)
+    [second] = working.submit(file)
+    assert (first["answer"], first["again"]) == (second["answer"], False)
+    assert second["again"]
+    assert len(federation.results()) == 1
+
+
+def test_a_courier_of_another_organization_can_neither_bring_nor_fetch(working, federation):
+    working.take_in(working.work())
+    out = working.results()
+    working.login(federation.organization("Stranger"))
+    [sent] = working.submit(out)
+    assert sent["answer"].startswith("forbidden")
+    assert federation.results() == []
+
+
+def test_a_courier_can_change_no_request(working, federation):
+    """The outer signature is the site's; so is that of every request inside."""
+    from medperf.cli import bundle as commands
+    from medperf.cli import profiles
+    from medperf.client.carrying import ResultsBundle
+
+    working.take_in(working.work())
+    bundle = ResultsBundle.read(working.results())
+    [request] = bundle.requests
+    with working.site.opened() as site:
+        courier = commands._courier(profiles.choose(), site.signer.key_id)
+    forged = request.model_copy(update={"body": request.body + b" "})
+    assert courier.deliver(forged).status == 422
+    bare = request.model_copy(update={"authorization": None})
+    assert courier.deliver(bare).status == 403
+    courier.close()
+    assert federation.results() == []
+
+
+def test_who_carried_stands_in_the_audit(working, federation):
+    working.go_around()
+    events = federation.admin.audit_events.list(action="execution.grant")
+    assert any("carried_by" in event.details for event in events)
+
+
+def test_a_grant_that_expired_on_the_way_waits_for_another(working):
+    file = working.work()
+
+    def late():
+        return system_clock() + timedelta(hours=25)
+
+    with working.site.opened(clock=late) as site:
+        site.take_in(file)
+        site.agent().settle()
+        job = site.jobs.get(1)
+    assert job.state == "ready"
+    assert "expired" in job.waiting_for
+
+
+def test_a_result_whose_grant_expired_on_the_way_back_is_known_when_the_answer_comes(
+    working, federation
+):
+    working.take_in(working.work())
+    working.submit(working.results())
+    file = working.work()
+
+    def late():
+        return system_clock() + timedelta(hours=25)
+
+    with working.site.opened(clock=late) as site:
+        site.take_in(file)
+        site.agent().settle()
+        assert (site.jobs.get(1).state, site.jobs.get(1).waiting_for) == ("reported", "")
+    assert len(federation.results()) == 1
+
+
+def test_a_request_to_enroll_waits_until_its_answer_is_brought(hospital):
+    hospital.ask_to_enroll()
+    with pytest.raises(errors.AwaitingCourierError):
+        finish_enrolling(SiteFolder(hospital.folder))
+
+
+def test_a_site_that_trusts_another_log_takes_nothing_in(hospital, federation, tmp_path):
+    other = ServerThread(tmp_path / "other-server")
+    try:
+        elsewhere = Federation(tmp_path, other)
+        key = elsewhere.admin.info().log_key
+    finally:
+        other.close()
+    out = hospital.ask_to_enroll()
+    hospital.submit(out)
+    place = SiteFolder(hospital.folder)
+    wanted = json.loads(place.enrolling.read_text())
+    place.enrolling.write_text(json.dumps({**wanted, "log_key": key}))
+    from medperf.site.enrollment import take_in_enrolling
+
+    with pytest.raises(errors.SignatureError):
+        take_in_enrolling(place, hospital.work())
