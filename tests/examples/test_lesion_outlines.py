@@ -26,6 +26,7 @@ from medperf.components.packing import docker_config
 from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.containers import ContainerConfig, Role, faults
 from medperf.domain.results import TypedResult
+from medperf.site.case_statistics import CaseStatistics
 
 HERE = Path(building.__file__).parent
 NUMBER = {"harbor": "HB-009", "hillcrest": "20999"}
@@ -217,6 +218,10 @@ def test_the_whole_workflow_gives_exactly_what_the_plan_declares(components, tmp
     result = TypedResult.model_validate(yaml.safe_load((tmp_path / "results.yaml").read_text()))
     plan = AnalysisPlan.model_validate(yaml.safe_load(components["plan"].read_text()))
     assert {m.name for m in result.metrics} == {m.name for m in plan.metrics}
+    site = CaseStatistics(lambda: b"a secret of this site only, long")
+    own = site.recompute(result, tmp_path / "local/cases.csv", plan, fingerprint="sha256:0")
+    assert own.findings == ()
+    assert {m["summary"]["n_patients"] for m in own.raw["metrics"]} == {2}
     rows = table(tmp_path / "local/cases.csv")
     assert [row["patient"] for row in rows] == ["20998", "20998", "20999"]
     assert all(float(row["dsc"]) > 0.8 for row in rows)

@@ -20,6 +20,7 @@ from medperf.components.packing import docker_config
 from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.containers import ContainerConfig, Role, faults
 from medperf.domain.results import TypedResult
+from medperf.site.case_statistics import CaseStatistics
 
 HERE = Path(building.__file__).parent
 needs_data = pytest.mark.skipif(
@@ -181,7 +182,16 @@ def test_the_evaluator_writes_exactly_what_the_plan_declares(files, tmp_path):
     result = TypedResult.model_validate(yaml.safe_load((tmp_path / "results.yaml").read_text()))
     plan = AnalysisPlan.model_validate(yaml.safe_load(files.plan.read_text()))
     assert {m.name for m in result.metrics} == {m.name for m in plan.metrics}
-    assert len(table(tmp_path / "local/cases.csv")) == 30
+    cases = tmp_path / "local/cases.csv"
+    assert len(table(cases)) == 30
+    site = CaseStatistics(lambda: b"a secret of this site only, long")
+    own = site.recompute(result, cases, plan, fingerprint="sha256:0")
+    assert own.findings == ()
+    overall = [m for m in own.raw["metrics"] if "subgroup" not in m]
+    assert {m["name"] for m in overall} == {m.name for m in plan.metrics}
+    assert all(len(m["summary"]["replicates"]) == plan.replicates for m in overall)
+    assert all(m["summary"]["standard_error"] > 0 for m in overall)
+    assert any("subgroup" in m for m in own.raw["metrics"])
 
 
 def test_every_component_keeps_the_container_contract_in_both_forms(files):

@@ -3,7 +3,8 @@
 The plan is walked cell by cell: every metric with evidence, overall, for each class label, for each
 value of each subgroup variable. A cell with too few cases or patients is small: nobody is told its
 value. One rule covers all evidence: what is counted against the smallest cell is what the value
-rests on, which is each class by itself for an AUROC, and the cases in the denominator for a ratio.
+rests on, which is each class by itself for an AUROC, the cases in the denominator for a ratio, and
+the earlier and the later cases of comparable pairs, each by themselves, for a concordance.
 
 The overall cell of a per-class metric that has no columns of its own is the mean of its classes.
 """
@@ -15,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from medperf.analysis.bootstrap import Resampling, weighted_auroc
+from medperf.analysis.concordance import RankedCases
 from medperf.analysis.delong import auroc
 from medperf.analysis.estimates import Bools, Floats, Integers
 from medperf.analysis.histograms import ScoreHistogram, bin_scores
@@ -163,6 +165,8 @@ class _Cases:
         first, *rest = (column[rows] for column in columns)
         if evidence is Evidence.AUROC:
             return self._auroc(rows, first > 0, rest[0], weights)
+        if evidence is Evidence.CONCORDANCE:
+            return self._concordance(rows, RankedCases(first, *rest), weights)
         return self._ratio(rows, first, rest[0] if rest else None, weights)
 
     def _ratio(
@@ -213,6 +217,25 @@ class _Cases:
             if weights
             else None,
             histogram=self._histogram(positive, scores, patients),
+        )
+
+    def _concordance(
+        self, rows: Integers, ranked: RankedCases, weights: Resampling | None
+    ) -> _Found | Absence:
+        value = ranked.value
+        if value is None:
+            return "no_cases"
+        if self._is_small(rows[ranked.earlier]) or self._is_small(rows[ranked.later]):
+            return "suppressed"
+        patients = self._patients[rows]
+        return _Found(
+            value=value,
+            n=rows.size,
+            patients=np.unique(patients).size,
+            error=ranked.standard_error(patients),
+            replicates=None
+            if weights is None
+            else weights.replicates([self._names[row] for row in rows], ranked.weighted()),
         )
 
     def _histogram(

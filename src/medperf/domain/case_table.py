@@ -20,12 +20,14 @@ class Evidence(StrEnum):
     MEAN = "mean"  # of `<metric>`
     RATIO = "ratio"  # of the sums of `<metric>:numerator` and `<metric>:denominator`
     AUROC = "auroc"  # of `<metric>:positive` (0 or 1) and `<metric>:score`
+    CONCORDANCE = "concordance"  # of `<metric>:time`, `:weight` (0: no event) and `:risk`
 
 
 _PARTS: Mapping[Evidence, tuple[str, ...]] = {
     Evidence.MEAN: ("",),
     Evidence.RATIO: (":numerator", ":denominator"),
     Evidence.AUROC: (":positive", ":score"),
+    Evidence.CONCORDANCE: (":time", ":weight", ":risk"),
 }
 
 

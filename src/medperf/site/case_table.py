@@ -163,4 +163,5 @@ def _columns(plan: AnalysisPlan) -> Iterator[tuple[Evidence, tuple[str, ...]]]:
 def _is_possible(evidence: Evidence, numbers: Sequence[float]) -> bool:
     if math.isnan(numbers[0]) or evidence is Evidence.MEAN:
         return True
+    # Of a ratio the denominator and of a concordance the weight: both stand second.
     return numbers[0] in {0.0, 1.0} if evidence is Evidence.AUROC else numbers[1] >= 0

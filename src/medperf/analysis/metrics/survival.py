@@ -6,7 +6,7 @@ the unit of the data, and so are the times in a metric's name.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,8 @@ from medperf.domain.errors import InvalidRequestError
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Ranked = tuple[Floats, Floats, Floats]
+"""Of each case: what orders it, its weight as an event (0: none), and its risk."""
 
 _BLOCK = 512
 """Events compared with all cases at a time: bounds the memory of the pairs."""
@@ -35,6 +37,7 @@ class FollowedCases:
     ``time`` (positive) and ``event`` (false: censored) have shape ``n``, and so has ``risk``,
     higher for an earlier event. ``survival`` is ``n x k``: the predicted probability of no event
     until each of ``times`` (ascending). Either is None if the model does not give it.
+    ``censoring`` is the estimate of another set of cases, which these are a part of.
     """
 
     time: Floats
@@ -42,6 +45,7 @@ class FollowedCases:
     risk: Floats | None = None
     survival: Floats | None = None
     times: tuple[float, ...] = ()
+    censoring: tuple[Floats, Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -54,11 +58,18 @@ class FollowedCases:
             None if self.risk is None else self.risk[chosen],
             None if self.survival is None else self.survival[chosen],
             self.times,
+            self.censoring,
         )
+
+    def within(self, whole: "FollowedCases") -> "FollowedCases":
+        """The same cases as a part of ``whole``, from which their censoring is then estimated."""
+        return replace(self, censoring=whole._censoring)  # noqa: SLF001 - of the same class
 
     @cached_property
     def _censoring(self) -> tuple[Floats, Floats]:
         """Distinct times, and the probability of being still in sight after each."""
+        if self.censoring is not None:
+            return self.censoring
         times, place = np.unique(self.time, return_inverse=True)
         lost = np.bincount(place, weights=~self.event, minlength=len(times))
         events = np.bincount(place, weights=self.event, minlength=len(times))
@@ -93,6 +104,23 @@ def value_of(name: str, cases: FollowedCases) -> MetricValue:
     return _FROM_RISK[metric.family](cases, cases.risk, *metric.numbers)
 
 
+def columns_of(name: str, cases: FollowedCases) -> tuple[Floats, ...] | None:
+    """What each case adds to ``name``, in the form of its definition's evidence.
+
+    Of a concordance what orders the case, its weight as an event and its risk; of an error the
+    error of the case, weighted for censoring. None if the metric has no value.
+    """
+    metric = resolve(name, DEFINITIONS)
+    if value_of(name, cases).value is None:
+        return None
+    if metric.definition.needs == "probabilities":
+        errors = _ERRORS[metric.family](cases, *metric.numbers)
+        return None if errors is None else (errors,)
+    return (
+        None if cases.risk is None else _RANKED[metric.family](cases, cases.risk, *metric.numbers)
+    )
+
+
 def definition(name: str) -> MetricDefinition:
     """The definition of ``name``.
 
@@ -111,33 +139,12 @@ def concordance_harrell(cases: FollowedCases, risk: Floats) -> MetricValue:
     A pair is comparable if the earlier time is that of an event, or the times are the same and only
     one is an event. Depends on the censoring. Harrell 1982.
     """
-    return _concordance(cases, risk, np.ones(len(cases)), cases.event)
+    return _concordance(_harrell(cases, risk))
 
 
 def concordance_uno(cases: FollowedCases, risk: Floats, until: float) -> MetricValue:
     """As Harrell's over events before ``until``, each weighted so that censoring cancels out."""
-    chosen = cases.event & (cases.time < until)
-    in_sight = cases.in_sight(cases.time)
-    chosen &= in_sight > 0
-    weights = np.zeros(len(cases))
-    weights[chosen] = in_sight[chosen] ** -2.0
-    return _concordance(cases, risk, weights, chosen)
-
-
-def _concordance(cases: FollowedCases, risk: Floats, weights: Floats, chosen: Bools) -> MetricValue:
-    right = whole = 0.0
-    events = np.flatnonzero(chosen)
-    for start in range(0, len(events), _BLOCK):
-        some = events[start : start + _BLOCK]
-        time, own_risk = cases.time[some, None], risk[some, None]
-        later = (cases.time > time) | ((cases.time == time) & ~cases.event)
-        higher = np.count_nonzero(later & (own_risk > risk), axis=1)
-        ties = np.count_nonzero(later & (own_risk == risk), axis=1)
-        right += float(weights[some] @ (higher + 0.5 * ties))
-        whole += float(weights[some] @ np.count_nonzero(later, axis=1))
-    if not whole:
-        return MetricValue.none(Missing.NO_PAIRS)
-    return MetricValue(right / whole, len(cases))
+    return _concordance(_uno(cases, risk, until))
 
 
 def auc_at(cases: FollowedCases, risk: Floats, at: float) -> MetricValue:
@@ -145,17 +152,50 @@ def auc_at(cases: FollowedCases, risk: Floats, at: float) -> MetricValue:
 
     Ties count half. Uno et al. 2007; Hung and Chiang 2010.
     """
-    had = cases.event & (cases.time <= at)
+    pairs = _had_or_free(cases, risk, at)
+    found = _concordance(pairs)
+    return found if found.missing is None else MetricValue.none(Missing.NO_CASE_AT_TIME)
+
+
+def _harrell(cases: FollowedCases, risk: Floats) -> Ranked:
+    return cases.time, cases.event.astype(np.float64), risk
+
+
+def _uno(cases: FollowedCases, risk: Floats, until: float) -> Ranked:
+    chosen = cases.event & (cases.time < until)
     in_sight = cases.in_sight(cases.time)
-    had &= in_sight > 0
-    free = np.sort(risk[cases.time > at])
-    if not had.any() or not len(free):
-        return MetricValue.none(Missing.NO_CASE_AT_TIME)
-    below = np.searchsorted(free, risk[had], side="left")
-    not_above = np.searchsorted(free, risk[had], side="right")
-    weights = 1.0 / in_sight[had]
-    value = float(weights @ ((below + not_above) / 2) / (weights.sum() * len(free)))
-    return MetricValue(value, len(cases))
+    chosen &= in_sight > 0
+    weights = np.zeros(len(cases))
+    weights[chosen] = in_sight[chosen] ** -2.0
+    # Events that do not count are later than all that do.
+    return cases.time, weights, risk
+
+
+def _had_or_free(cases: FollowedCases, risk: Floats, at: float) -> Ranked:
+    in_sight = cases.in_sight(cases.time)
+    had = cases.event & (cases.time <= at) & (in_sight > 0)
+    weights = np.zeros(len(cases))
+    weights[had] = 1.0 / in_sight[had]
+    # All who had the event come before all who are free of it; who was lost before is in no pair.
+    order = np.where(had, 0.0, np.where(cases.time > at, 1.0, -1.0))
+    return order, weights, risk
+
+
+def _concordance(ranked: Ranked) -> MetricValue:
+    times, weights, risks = ranked
+    right = whole = 0.0
+    events = np.flatnonzero(weights > 0)
+    for start in range(0, len(events), _BLOCK):
+        some = events[start : start + _BLOCK]
+        time, own_risk = times[some, None], risks[some, None]
+        later = (times > time) | ((times == time) & (weights == 0))
+        higher = np.count_nonzero(later & (own_risk > risks), axis=1)
+        ties = np.count_nonzero(later & (own_risk == risks), axis=1)
+        right += float(weights[some] @ (higher + 0.5 * ties))
+        whole += float(weights[some] @ np.count_nonzero(later, axis=1))
+    if not whole:
+        return MetricValue.none(Missing.NO_PAIRS)
+    return MetricValue(right / whole, len(times))
 
 
 # --- probabilities ---
@@ -166,23 +206,30 @@ def brier_at(cases: FollowedCases, at: float) -> MetricValue:
 
     [0, 1], lower is better. Graf et al. 1999.
     """
-    value = _brier(cases, _column(cases, at), at)
-    if value is None:
+    errors = _errors_at(cases, at)
+    if errors is None:
         return MetricValue.none(Missing.NO_CASE_AT_TIME)
-    return MetricValue(value, len(cases))
+    return MetricValue(float(errors.mean()), len(cases))
 
 
 def integrated_brier(cases: FollowedCases, start: float, end: float) -> MetricValue:
     """Mean over time of ``brier_at``, by the trapezoids between the predicted times."""
+    errors = _integrated_errors(cases, start, end)
+    if errors is None:
+        return MetricValue.none(Missing.NO_CASE_AT_TIME)
+    return MetricValue(float(errors.mean()), len(cases))
+
+
+def _integrated_errors(cases: FollowedCases, start: float, end: float) -> Floats | None:
     _column(cases, start), _column(cases, end)
     grid = [time for time in cases.times if start <= time <= end]
     if len(grid) < 2:  # noqa: PLR2004 - a trapezoid has two sides
         raise InvalidRequestError(f"{start:g} to {end:g} is no interval of the predicted times")
-    values = [_brier(cases, _column(cases, time), time) for time in grid]
-    found = [value for value in values if value is not None]
-    if len(found) < len(values):
-        return MetricValue.none(Missing.NO_CASE_AT_TIME)
-    return MetricValue(float(np.trapezoid(found, grid) / (end - start)), len(cases))
+    errors = [_errors_at(cases, time) for time in grid]
+    found = [each for each in errors if each is not None]
+    if len(found) < len(errors):
+        return None
+    return np.asarray(np.trapezoid(found, grid, axis=0) / (end - start))
 
 
 def _column(cases: FollowedCases, at: float) -> Floats:
@@ -192,16 +239,19 @@ def _column(cases: FollowedCases, at: float) -> Floats:
     return np.asarray(cases.survival[:, cases.times.index(at)])
 
 
-def _brier(cases: FollowedCases, survival: Floats, at: float) -> float | None:
+def _errors_at(cases: FollowedCases, at: float) -> Floats | None:
+    """The weighted squared error of each case: 0 for those lost from sight before ``at``."""
+    survival = _column(cases, at)
     after = float(cases.in_sight(np.array([at]))[0])
     had = cases.event & (cases.time <= at)
     free = cases.time > at
     in_sight = cases.in_sight(cases.time[had])
-    if after == 0 or not in_sight.all() or not free.any():
+    if after == 0 or not in_sight.all() or not (free.any() or cases.censoring):
         return None  # nobody is left in sight to speak for those who are not
-    lost = float(np.sum(survival[had] ** 2 / in_sight))
-    kept = float(np.sum((1.0 - survival[free]) ** 2) / after)
-    return (lost + kept) / len(cases)
+    errors = np.zeros(len(cases))
+    errors[had] = survival[had] ** 2 / in_sight
+    errors[free] = (1.0 - survival[free]) ** 2 / after
+    return errors
 
 
 _FROM_RISK: Mapping[str, Callable[..., MetricValue]] = {
@@ -212,4 +262,13 @@ _FROM_RISK: Mapping[str, Callable[..., MetricValue]] = {
 _FROM_SURVIVAL: Mapping[str, Callable[..., MetricValue]] = {
     "brier_at@<time>": brier_at,
     "integrated_brier@<start>-<end>": integrated_brier,
+}
+_RANKED: Mapping[str, Callable[..., Ranked]] = {
+    "concordance_harrell": _harrell,
+    "concordance_uno@<time>": _uno,
+    "auc_at@<time>": _had_or_free,
+}
+_ERRORS: Mapping[str, Callable[..., Floats | None]] = {
+    "brier_at@<time>": _errors_at,
+    "integrated_brier@<start>-<end>": _integrated_errors,
 }

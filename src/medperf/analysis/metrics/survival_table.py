@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.domain.case_table import Evidence
 
 _rank = partial(
     MetricDefinition,
@@ -12,6 +13,7 @@ _rank = partial(
     upper=1.0,
     unit="",
     counted="all cases",
+    evidence=Evidence.CONCORDANCE,
 )
 _error = partial(
     MetricDefinition,
@@ -22,6 +24,7 @@ _error = partial(
     counted="all cases",
     edge="missing if nobody is in sight after the last time",
     needs="probabilities",
+    evidence=Evidence.MEAN,
 )
 _GRAF = (
     "Graf et al. 1999, doi:10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5"

@@ -26,7 +26,11 @@ def estimate(
         for member, outcome in zip(members, outcomes, strict=True)
         if not isinstance(outcome, Failure)
     ]
-    groups = [(name, task.collect(evidence)) for name, evidence in _groups(usable, parameters)]
+    whole = task.collect([outcome for _, outcome in usable])
+    groups = [
+        (name, whole if name is None else task.part(task.collect(evidence), whole))
+        for name, evidence in _groups(usable, parameters)
+    ]
     metrics: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
     for number, metric in enumerate(parameters.metrics, start=1):

@@ -88,6 +88,11 @@ class ClinicalTask(ABC, Generic[Evidence, Group]):
     def collect(self, evidence: Sequence[Evidence]) -> Group:
         """The evidence of a group of cases, ready for any number of metrics."""
 
+    def part(self, group: Group, whole: Group) -> Group:
+        """The group of a subgroup, where its metrics also depend on ``whole``: on all cases."""
+        del whole
+        return group
+
     @abstractmethod
     def estimate(self, group: Group, metric: str, label: str | None) -> MetricValue:
         """The value of ``metric``, overall or for one class label."""

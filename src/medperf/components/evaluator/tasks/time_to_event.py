@@ -1,5 +1,6 @@
 """Time to event: when something happens, for cases that may be lost from sight before."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from medperf.components.evaluator.tasks.joined import (
     reference_number,
     require_labels,
 )
+from medperf.domain.case_table import Evidence, columns_of
 from medperf.domain.errors import MalformedFileError
 
 
@@ -90,9 +92,17 @@ class TimeToEvent(ClinicalTask[Course, FollowedCases]):
         return survival.value_of(metric, group)
 
     def evidence(self, group: FollowedCases, metric: str, label: str | None) -> CaseColumns | None:
-        """Every metric looks at all cases together, so there is none."""
-        del group, metric, label
-        return None
+        """Ranks with their weights, or weighted errors; both know the censoring of the group."""
+        del label
+        found = survival.columns_of(metric, group)
+        if found is not None:
+            return tuple(column.tolist() for column in found)
+        width = len(columns_of(metric, self.definition(metric).evidence or Evidence.MEAN))
+        return tuple([math.nan] * len(group) for _ in range(width))
+
+    def part(self, group: FollowedCases, whole: FollowedCases) -> FollowedCases:
+        """Censoring does not ask for the subgroup: it is estimated from everybody at the site."""
+        return group.within(whole)
 
     def columns(self) -> tuple[str, ...]:
         """What the metrics are computed from."""
