@@ -28,12 +28,20 @@ class Line:
     """One model's contributions to one metric; `Line.of` keeps what was computed of them."""
 
     contributions: Mapping[int, Contribution]
+    drawn: frozenset[tuple[int, str | None]]
+    """The datasets with replicates, each with its pairing."""
     _known: dict[tuple[int, ...], tuple[float, Floats]]
 
     @classmethod
     def of(cls, contributions: Sequence[Contribution]) -> "Line":
         """The contributions by dataset."""
-        return cls({each.dataset_id: each for each in contributions}, {})
+        by_dataset = {each.dataset_id: each for each in contributions}
+        drawn = frozenset(
+            (number, each.pairing)
+            for number, each in by_dataset.items()
+            if each.summary.replicates is not None
+        )
+        return cls(by_dataset, drawn, {})
 
     @property
     def datasets(self) -> set[int]:
@@ -71,13 +79,9 @@ class Compared:
 
 def paired_datasets(lines: Sequence[Line]) -> tuple[int, ...]:
     """The datasets on which all lines have paired replicates, in order."""
-    common = set.intersection(*(line.datasets for line in lines)) if lines else set()
-    return tuple(
-        number
-        for number in sorted(common)
-        if all(line.contributions[number].summary.replicates is not None for line in lines)
-        and len({line.contributions[number].pairing for line in lines}) == 1
-    )
+    if not lines:
+        return ()
+    return tuple(sorted(number for number, _ in _common(lines)))
 
 
 def compare_lines(
@@ -110,6 +114,10 @@ def compare_lines(
         value = first.case_weighted(paired)[0] - second.case_weighted(paired)[0]
         return Compared(value, n, paired, None, (*notes, error.detail))
     return Compared(found.difference.value, n, paired, found, notes)
+
+
+def _common(lines: Sequence[Line]) -> frozenset[tuple[int, str | None]]:
+    return frozenset.intersection(*(line.drawn for line in lines))
 
 
 def _compare(
