@@ -255,7 +255,7 @@ def _watch(
 def _decide_as_people(stage: Stage, benchmark: int, careful: str) -> None:
     """What the output checker of the careful hospital and the committee do meanwhile."""
     for item in stage.medperf("site", "inbox", site=careful):
-        stage.medperf("site", "approve", item["job_id"], "--as", CHECKER, "--yes", site=careful)
+        stage.medperf("site", "approve", item["job_id"], "--role", CHECKER, "--yes", site=careful)
     pending = stage.medperf(
         "result", "ls", "--benchmark", benchmark, "--state", "pending", who=COMMITTEE
     )

@@ -20,6 +20,7 @@ from medperf.cli.main import run
 from medperf.server.app import build_app
 from medperf.server.operations import load_key
 from medperf.server.settings import ServerSettings
+from medperf.site.acting import system_user
 
 PLAN = (
     "schema: medperf.plan/v1\nmetrics: [{name: accuracy, lower: 0, upper: 1}]\nprimary: accuracy\n"
@@ -221,7 +222,10 @@ def test_a_person_is_asked_before_a_run_and_before_a_release(federation):
     assert federation("site", "start", "--once") == {"jobs": {"waiting_to_run": 1}}
     [question] = federation("site", "inbox")
     assert (question["question"], question["model"], question["document"]) == ("run", "ours", None)
-    federation("site", "approve", question["job_id"], "--as", "Dr. Ada")
+    claimed = "site", "approve", question["job_id"], "--as", "Dr. Ada"
+    assert federation(*claimed, status=5)["code"] == "forbidden"
+    federation("site", "set", f'people={{{system_user()}: ["Dr. Ada", "Dr. Bea"]}}')
+    federation(*claimed)
     federation("site", "start", "--once")
     [question] = federation("site", "inbox")
     assert question["question"] == "release"
@@ -262,6 +266,31 @@ def test_what_only_the_site_knows_of_an_execution_is_shown_there_alone(federatio
     assert [line["target"] for line in here["history"]][-1] == "waiting_to_release"
     assert any("infer" in log for log in here["logs"])
     assert "at_this_site" not in federation("execution", "show", 1, who="committee")
+
+
+def test_a_diagnosis_tells_the_site_everything_and_others_a_code(federation):
+    federation("run")
+    here = federation("execution", "diagnose", 1)
+    assert [(s["task"], s["state"]) for s in here["steps"]] == [
+        ("infer", "complete"),
+        ("evaluate", "complete"),
+    ]
+    assert {ruling["answer"] for ruling in here["policy"]} >= {"ask", "go_ahead"}
+    assert here["disclosed"] == [{"release": "job 1, waiting to leave", "n_numbers": 1}]
+    assert here["history"]
+    there = federation("execution", "diagnose", 1, who="vendor")
+    assert set(there) == {
+        "id", "benchmark_id", "model_id", "dataset_id", "site_id", "state", "failure",
+    }  # fmt: skip
+
+
+def test_a_model_owner_tries_an_execution_on_demo_data_with_all_logs(federation, tmp_path):
+    federation("run")
+    keep = tmp_path / "trial"
+    tried = federation("execution", "trial", 1, "--keep", keep, "--runner", "sandbox", who="vendor")
+    assert tried["passed"]
+    assert {"prepare", "infer", "evaluate"} <= set(tried["logs"])
+    assert (keep / "test" / "logs" / "infer.log").is_file()
 
 
 def test_what_happened_can_be_looked_up(federation):

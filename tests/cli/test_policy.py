@@ -8,6 +8,7 @@ from policy.policy_world import FACTS
 from medperf.domain.executions import WorkItem
 from medperf.policy.actions import Action
 from medperf.provenance.keys import PrivateKey
+from medperf.site.acting import system_user
 from medperf.site.app import open_site
 from medperf.site.folder import SiteFolder
 from medperf.site.policy_in_force import SitePolicy
@@ -67,14 +68,14 @@ def test_a_new_site_asks_for_everything(folder, medperf):
 def test_templates_are_put_in_force_with_what_is_filled_in(folder, medperf):
     ran = medperf(
         "policy", "set", "--template", "unattended-run", "--template", "most-per-model",
-        "--with", "benchmarks=1,2", "--with", "most=3", "--as", "Dr. Ada",
+        "--with", "benchmarks=1,2", "--with", "most=3",
     )  # fmt: skip
     assert "policy version 2 is in force: ask, unattended-run, most-per-model." in ran.out
     rules = {rule["id"]: rule for rule in medperf("policy", "show", "--json").json["rules"]}
     assert rules["unattended-run"]["values"] == {"benchmarks": [1, 2]}
     assert rules["most-per-model"]["values"] == {"most": 3}
     history = medperf("policy", "history", "--json").json
-    assert history[1]["approved_by"] == "Dr. Ada (data owner)"
+    assert history[1]["approved_by"] == f"{system_user()} (data owner)"
     assert history[1]["supersedes_digest"] == history[0]["digest"]
     earlier = medperf("policy", "show", "--version", "1", "--json").json
     assert [rule["id"] for rule in earlier["rules"]] == ["ask"]

@@ -6,7 +6,7 @@ import pytest
 from federation.federation import ASK, EVERYTHING
 
 from medperf.domain.errors import ConflictError, TransitionError
-from medperf.site.review import Person
+from medperf.site.acting import Person
 
 ADA = Person("Dr. Ada", "output checker")
 

@@ -5,7 +5,7 @@ from federation.federation import ASK, EVERYTHING
 
 from medperf.domain.errors import ConflictError, PolicyDeniedError
 from medperf.policy.templates import Choice, compose
-from medperf.site.review import Person
+from medperf.site.acting import Person
 
 ADA, BEA, CYD = (Person(name) for name in ("Ada", "Bea", "Cyd"))
 

@@ -9,7 +9,7 @@ from federation.federation import ASK, ASK_TO_RELEASE, Federation, ServerThread
 from federation.hospital_site import evaluate, infer, wait_until
 
 from medperf.domain.clock import system_clock
-from medperf.site.review import Person
+from medperf.site.acting import Person
 
 
 @pytest.fixture

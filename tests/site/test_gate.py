@@ -24,7 +24,8 @@ from medperf.provenance.statements import make_statement, read_statement
 from medperf.site.case_statistics import CaseStatistics
 from medperf.site.gate import EvaluatorFiles, Examined, Gate
 from medperf.site.plans import ExecutionPlan
-from medperf.site.store import jobs, ledger, outputs
+from medperf.site.screening import Screening
+from medperf.site.store import disclosures, jobs, ledger, outputs
 from medperf.site.store.connection import Store
 from medperf.site.store.jobs import Decision, Failure
 
@@ -180,16 +181,21 @@ class Case:
     """A gate with a job that a person released."""
 
     def __init__(self, folder):
-        self.store = Store(folder / "store.db", (jobs.TABLES, outputs.TABLES, ledger.TABLES))
+        self.store = Store(
+            folder / "store.db", (jobs.TABLES, outputs.TABLES, ledger.TABLES, disclosures.TABLES)
+        )
         self.server = Server()
         self.ledger = ledger.Ledger(self.store, lambda: NOW)
         self.outputs = outputs.Outputs(self.store, lambda: NOW)
         self.jobs = jobs.Jobs(self.store, lambda: NOW)
+        self.limits = SimpleNamespace(smallest_cell=1, largest_share=1.0)
+        screening = Screening(self.store, lambda: NOW, lambda: self.limits)
         self.gate = Gate(
             self.server,
             SITE_KEY,
             self.ledger,
             self.outputs,
+            screening,
             site_id=4,
             clock=lambda: NOW,
             statistics=CaseStatistics(lambda: b"s" * 32),
@@ -453,6 +459,25 @@ def test_a_registration_leaves_with_a_ledger_line(case):
     [line] = case.ledger.lines("dataset")
     assert json.loads(line.content)["statistics"] == {"mean": 0.5}
     assert line.answers[0][1] == "dataset:3"
+
+
+@pytest.mark.parametrize("statistics", [{"sex": {"male": 3}}, {"mean": 0.123456}, {"max": 90}])
+def test_statistics_that_were_not_disclosed_do_not_leave(case, statistics):
+    case.limits.smallest_cell = 5
+    with pytest.raises(errors.WithheldError, match="too few people"):
+        case.gate.register_dataset(dataset_form(**statistics), released_by="A", role="o")
+    assert (case.server.came, case.ledger.lines()) == ([], [])
+
+
+def test_statistics_are_held_against_those_of_another_dataset(case):
+    case.limits.smallest_cell = 5
+    first = dataset_form(sex={"female": 9})
+    case.gate.register_dataset(first, released_by="A", role="o")
+    asked = {"n_cases": 10, "preparator_id": 1, "fingerprint": "blake3:" + "c" * 64}
+    found = case.gate.disclose_statistics({"sex": {"female": 10}}, **asked)
+    assert found.values == {"sex": {}, "suppressed": {"sex.female": "too-close"}}
+    again = asked | {"fingerprint": first.fingerprint}
+    assert not case.gate.disclose_statistics({"sex": {"female": 10}}, **again).findings
 
 
 def test_text_in_statistics_does_not_leave(case):

@@ -15,6 +15,7 @@ from medperf.domain.errors import (
     StepFailedError,
     TransitionError,
 )
+from medperf.policy.dataset_statistics import DisclosedStatistics
 from medperf.provenance.canonical import digest_of
 from medperf.provenance.envelope import Envelope, verify
 from medperf.provenance.keys import PrivateKey
@@ -38,6 +39,9 @@ class FakeServer:
         self.known = {}
         self.associations = []
         self.crash_after_registering = False
+
+    def disclose_statistics(self, statistics, **_):
+        return DisclosedStatistics(statistics, ())
 
     def register_dataset(self, form, *, released_by, role):
         number = 50 + len(self.known)

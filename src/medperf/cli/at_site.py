@@ -31,7 +31,7 @@ def person_options(function: F) -> F:
         "--as",
         "name_of_person",
         metavar="NAME",
-        help="Who decides.  [default: the user you are here]",
+        help="Who decides, of the names listed for you in site.yaml.  [default: your login]",
     )
     return name(role(function))
 

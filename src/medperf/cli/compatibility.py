@@ -13,7 +13,7 @@ from medperf.cli.hosted import address_of, digest_at
 from medperf.cli.progress import waiting
 from medperf.client.api import ServerClient
 from medperf.domain.ai_models import Model
-from medperf.domain.benchmarks import AnalysisPlan, Benchmark
+from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.container_records import Container, FileReference
 from medperf.domain.errors import InvalidRequestError, NotFoundError
 from medperf.runners.base import Limits
@@ -48,6 +48,9 @@ class Wanted:
     keep: Path | None = None
     runner: str | None = None
     allow_bare: bool = False
+    model_id: int | None = None
+    """A registered model to test instead of the benchmark's reference model."""
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ def run(wanted: Wanted) -> CompatibilityReport:
         runners = standard_runners(folder / "runner", allow_bare=wanted.allow_bare)
         steps = Steps(runners, assets, folder / "steps", runner_name=wanted.runner)
         data = _data(wanted, known, assets)
-        test = CompatibilityTest(steps, folder / "test", limits=lambda _: Limits())
+        test = CompatibilityTest(steps, folder / "test", limits=lambda _: wanted.limits)
         with waiting("Running the workflow"):
             return test.run(workflow, data)
 
@@ -126,15 +129,16 @@ def _registered(wanted: Wanted) -> _Registered:
             "evaluator": server.containers.get(benchmark.evaluator_id),
         }
         if wanted.parts["model"].path is None:
-            containers["model"] = _reference(server, benchmark)
+            number = wanted.model_id or benchmark.reference_model_id
+            containers["model"] = _container_of(server, server.models.get(number))
     return _Registered(containers, benchmark.analysis_plan, benchmark.demo_dataset)
 
 
-def _reference(server: ServerClient, benchmark: Benchmark) -> Container:
-    model: Model = server.models.get(benchmark.reference_model_id)
+def _container_of(server: ServerClient, model: Model) -> Container:
     if model.container_id is None:
         raise NotFoundError(
-            "the benchmark's reference model is not visible to you", hint="Give --model PATH."
+            f"the container of model {model.id}, {model.name!r}, is not visible to you",
+            hint="Give --model PATH.",
         )
     return server.containers.get(model.container_id)
 

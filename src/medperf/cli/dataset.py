@@ -10,7 +10,7 @@ from medperf.cli.asking import answer, confirm, on_terminal
 from medperf.cli.at_site import acting_site, folder_option, person_options
 from medperf.cli.command import Noun, wants_json
 from medperf.cli.connection import connected, find, find_number
-from medperf.cli.output import show_done, show_record, show_rows, write
+from medperf.cli.output import note, show_done, show_record, show_rows, write
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import DATASET
 
@@ -203,6 +203,8 @@ def register(
         number = here.number_of(reference)
         if asks:
             show_record(here.leaving(number))
+            for line in here.kept_back(number):
+                note(f"stays here: {line}")
             confirm("May exactly this leave the site?", yes=False)
         record = here.register(number, person, supersedes)
     show_done(

@@ -9,8 +9,8 @@ from medperf.cli.progress import waiting
 from medperf.cli.site_datasets import SiteDatasets, Who
 from medperf.cli.site_views import status_record
 from medperf.domain.errors import TransitionError
+from medperf.site.acting import Person
 from medperf.site.app import Site
-from medperf.site.review import Person
 from medperf.site.store.jobs import Job
 
 
@@ -34,7 +34,7 @@ def run(site: Site, choice: Choice, who: Who) -> list[dict[str, Any]]:
     agent = site.agent()
     with waiting("Fetching work"):
         agent.settle()
-    person = Person.here(*who)
+    person = site.person(*who)
     for job in list(_chosen(site, wanted)):
         if job.state == "waiting_to_run":
             site.review.approve(job.number, person, reason="medperf run")

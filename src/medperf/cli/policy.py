@@ -101,12 +101,11 @@ def set_policy(
 ) -> None:
     """Put a policy in force here, as a signed version; a running agent takes it up at once."""
     from medperf.provenance.predicates import Approval
-    from medperf.site.review import Person
 
     text = policy_text(file, templates, values)
     demand_valid(text, file.name if file else _DRAFT)
     with opened(folder) as site:
-        person = Person.here(name_of_person, role or "data owner")
+        person = site.person(name_of_person, role or "data owner")
         approval = Approval(name=person.name, role=person.role, at=site.clock())
         version = site.policy.put_in_force(text, (approval,))
         rules = [rule.id for rule in site.policy.current().policy.rules]

@@ -13,7 +13,7 @@ from medperf.cli.output import note, show_rows
     cls=Verb,
     example="""
     medperf run --benchmark 1 --dataset "our nuclei"
-    medperf run --benchmark 1 --dataset 2 --model 3 --as "output checker"
+    medperf run --benchmark 1 --dataset 2 --model 3 --role "data owner"
     """,
 )
 @click.option("--benchmark", metavar="NUMBER|NAME", help="Only for this benchmark.")

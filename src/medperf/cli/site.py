@@ -189,7 +189,7 @@ def inbox(job: int | None, folder: str | None) -> None:
 @command.command(
     example="""
     medperf site approve 3
-    medperf site approve 3 --as "output checker" --reason checked --yes
+    medperf site approve 3 --role "data owner" --reason checked --yes
     """
 )
 @click.argument("job", type=int)
@@ -238,10 +238,8 @@ def retry(
     job: int, name_of_person: str | None, role: str | None, reason: str, folder: str | None
 ) -> None:
     """Start a failed, withheld or rejected job again."""
-    from medperf.site.review import Person
-
     with opened(folder) as site:
-        state = site.review.retry(job, Person.here(name_of_person, role), reason=reason)
+        state = site.review.retry(job, site.person(name_of_person, role), reason=reason)
     show_done(f"job {job} is {state}.", {"job_id": job, "state": state})
 
 
@@ -296,7 +294,6 @@ def _decide(
     is_sure: bool,
 ) -> None:
     from medperf.cli.site_views import item_lines
-    from medperf.site.review import Person
 
     with opened(folder) as site:
         item = site.review.item(job)
@@ -305,7 +302,7 @@ def _decide(
             confirm(_question(item), yes=False)
         decide = site.review.approve if action == "approve" else site.review.reject
         # What was shown binds the decision: anything else by now is refused.
-        state = decide(job, Person.here(*who), reason=reason, digest=digest or item.digest)
+        state = decide(job, site.person(*who), reason=reason, digest=digest or item.digest)
     record = {"job_id": job, "question": item.question, "digest": item.digest, "state": state}
     if state.startswith("waiting"):
         sentence = f"job {job}: what you said is kept; the policy wants others to decide, too."

@@ -24,7 +24,6 @@ from medperf.site.dataset_archive import DatasetArchive
 from medperf.site.preparation import Preparation
 from medperf.site.registration import Registration
 from medperf.site.resources import Capacity
-from medperf.site.review import Person
 from medperf.site.settings import Settings
 from medperf.site.store.datasets import LocalDataset
 from medperf.site.worklist import Report
@@ -89,7 +88,7 @@ class SiteDatasets:
         stop = threading.Event()
         with stop_on_signals(stop), waiting(f"Preparing {name}"):
             done = preparation.prepare(
-                dataset.number, actor=_actor(who), progress=_Said().tell, cancel=stop
+                dataset.number, actor=self._actor(who), progress=_Said().tell, cancel=stop
             )
         return _record(done)
 
@@ -101,10 +100,18 @@ class SiteDatasets:
         """Exactly what a registration would send."""
         return self._registration.show(number).model_dump(mode="json")
 
+    def _actor(self, who: Who) -> str:
+        person = self._site.person(*who)
+        return f"{person.name} ({person.role})"
+
+    def kept_back(self, number: int) -> list[str]:
+        """Which statistics would not leave, and why."""
+        return [f"{f.path}: {f.message}" for f in self._registration.disclosed(number).findings]
+
     def register(self, number: int, who: Who, supersedes: str | None) -> dict[str, Any]:
         """Register a dataset; answers the server's record."""
         older = self._number_at_server("datasets", supersedes) if supersedes else None
-        person = Person.here(*who)
+        person = self._site.person(*who)
         done = self._registration.register(
             number, released_by=person.name, role=person.role, supersedes_id=older
         )
@@ -134,7 +141,7 @@ class SiteDatasets:
         stop = threading.Event()
         with stop_on_signals(stop), waiting("Testing with the reference model"):
             report = self._registration.test(number, benchmark_id, test, cancel=stop)
-        person = Person.here(*who)
+        person = self._site.person(*who)
         asked = self._registration.associate(
             number,
             benchmark_id,
@@ -282,11 +289,6 @@ def _record(dataset: LocalDataset) -> dict[str, Any]:
         }
     )
     return record
-
-
-def _actor(who: Who) -> str:
-    person = Person.here(*who)
-    return f"{person.name} ({person.role})"
 
 
 class _Said:

@@ -123,6 +123,9 @@ def item_lines(item: InboxItem) -> Iterator[str]:
         yield f"job {item.number}: may this leave? {about}"
         yield f"This document would leave, and nothing else about the data ({item.digest}):"
         yield json.dumps(item.document, indent=2, ensure_ascii=False)
+        if item.notes:
+            yield "What you should know, which does not leave:"
+            yield from (f"- {note.path or 'the document'}: {note.message}" for note in item.notes)
     yield f"Decide: medperf site approve {item.number}, or medperf site reject {item.number}"
 
 

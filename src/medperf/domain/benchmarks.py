@@ -114,6 +114,9 @@ class AnalysisPlan(Form):
     ``level`` is that of every interval; ``replicates`` how many bootstrap replicates leave where a
     metric has them; ``margin`` how much worse than another a model may be and count as not
     inferior, in units of the primary metric; ``score_edges`` the common bins of histograms.
+
+    ``smallest_cell`` and ``largest_share`` are the least that every site demands: a number is about
+    that many people, and no single one makes up more than that share of it.
     """
 
     schema_: Literal["medperf.plan/v1"] = Field(default="medperf.plan/v1", alias="schema")
@@ -122,6 +125,7 @@ class AnalysisPlan(Form):
     subgroups: tuple[PlannedSubgroup, ...] = ()
     classes: tuple[str, ...] = ()
     smallest_cell: int = Field(default=10, ge=1)
+    largest_share: float = Field(default=0.5, gt=0, le=1)
     pooling: Pooling = Pooling.CASE_WEIGHTED
     level: float = Field(default=0.95, ge=0.5, le=0.999)
     replicates: int = Field(default=500, ge=100, le=1000)

@@ -98,7 +98,7 @@ class WithheldError(MedPerfError):
     """The gate kept something from leaving the site."""
 
     code = "withheld"
-    hint = "See the findings at the site with 'medperf execution show'."
+    hint = "See the findings at the site with 'medperf execution diagnose'."
 
 
 # --- invalid request ---

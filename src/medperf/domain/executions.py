@@ -53,6 +53,7 @@ class Execution(Record):
     site_id: Id
     state: str
     failure_code: str | None = None
+    failure_step: str | None = None
     resources: dict[str, float] | None = None
     created_at: UtcTime
     expires_at: UtcTime

@@ -43,13 +43,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallCell:
+    """An estimate over too few cases, which was replaced by ``suppressed``: where, and how few."""
+
+    name: str
+    class_label: str | None
+    subgroup: tuple[tuple[str, str], ...]
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosure:
     """The answer: the document that may leave, or the findings that keep it."""
 
     document: ResultDocument | None
     findings: tuple[Finding, ...]
-    suppressed: int = 0
-    """How many estimates over too few cases were replaced by ``suppressed``."""
+    small: tuple[SmallCell, ...] = ()
+
+    @property
+    def suppressed(self) -> int:
+        """How many estimates over too few cases were replaced by ``suppressed``."""
+        return len(self.small)
 
 
 def check_result(
@@ -67,7 +81,7 @@ def check_result(
     document = check.document(raw)
     if document is None or check.findings:
         return Disclosure(None, tuple(check.findings))
-    return Disclosure(document, (), check.suppressed)
+    return Disclosure(document, (), tuple(check.small))
 
 
 def check_size(document: bytes, plan: AnalysisPlan) -> tuple[Finding, ...]:
@@ -99,7 +113,7 @@ class _Check:
     def __init__(self, plan: AnalysisPlan) -> None:
         self.plan = plan
         self.findings: list[Finding] = []
-        self.suppressed = 0
+        self.small: list[SmallCell] = []
 
     def find(self, code: str, path: str, message: str) -> None:
         self.findings.append(Finding(code, path, message))
@@ -244,7 +258,8 @@ class _TypedCheck(_Check):
         if self.findings:
             return None  # nothing will leave; nothing needs to be built
         if n < self.plan.smallest_cell:
-            self.suppressed += 1
+            cell = tuple(sorted((subgroup or {}).items()))
+            self.small.append(SmallCell(metric.name, label, cell, n))
             return MissingEstimate(
                 name=metric.name, reason="suppressed", subgroup=subgroup, class_label=label
             )

@@ -5,7 +5,7 @@ The command line, pages and the agent all start here::
     with open_site(folder) as site:
         site.status()                      # how it is, without asking the server
         site.review.inbox()                # what waits for a person
-        site.review.approve(3, Person.here("output checker"), digest=shown)
+        site.review.approve(3, site.person(), digest=shown)
         site.agent().run(stop)             # until `stop` is set
         site.policy.put_in_force(text)
 
@@ -28,6 +28,7 @@ from medperf.provenance.checkpoint import log_key
 from medperf.provenance.keys import PrivateKey, PublicKey
 from medperf.runners.selection import RunnerSet, standard_runners
 from medperf.site import link, records
+from medperf.site.acting import Person, acting_person
 from medperf.site.agent import Agent, AgentParts
 from medperf.site.agreement_watch import AgreementWatch
 from medperf.site.assets import Assets, Fetcher
@@ -51,12 +52,14 @@ from medperf.site.queue import Queue
 from medperf.site.records import Records
 from medperf.site.resources import Capacity, Resources
 from medperf.site.review import Review
+from medperf.site.screening import Screening
 from medperf.site.settings import Settings, SettingsFile, set_setting
 from medperf.site.status import SiteStatus, site_status
 from medperf.site.steps import Steps
 from medperf.site.store import (
     agreements,
     datasets,
+    disclosures,
     jobs,
     leases,
     ledger,
@@ -89,6 +92,7 @@ COMPONENTS = (
     rulings.TABLES,
     votes.TABLES,
     mailbox.TABLES,
+    disclosures.TABLES,
 )
 """Every table of a site's store."""
 
@@ -115,6 +119,7 @@ class Site:
     planner: Planner
     evaluation: Evaluation
     gate: Gate
+    screening: Screening
     policy: SitePolicy
     permission: Permission
     review: Review
@@ -138,6 +143,14 @@ class Site:
     def settings(self) -> Settings:
         """What ``site.yaml`` says now."""
         return self._settings.current()
+
+    def person(self, name: str | None = None, role: str | None = None) -> Person:
+        """Who acts here now: the operating system's user, or a name listed for that user.
+
+        Raises:
+            ForbiddenError: the name is not listed for the user.
+        """
+        return acting_person(self.settings.people, name=name, role=role)
 
     def set(self, key: str, value: str) -> Settings:
         """Change one setting; a running agent takes it up at once.
@@ -323,11 +336,13 @@ def open_site(
     log_watch = LogWatch(place.log, log_key(server_key).to_text())
     agreements_ = Agreements(store)
     log = log or site_log()
+    screening = Screening(store, clock, settings_file.current)
     gate = Gate(
         client,
         signer,
         ledger_,
         outputs_,
+        screening,
         site_id=settings.site_id,
         clock=clock,
         statistics=CaseStatistics(lambda: read_secret(place.bootstrap_secret)),
@@ -360,6 +375,7 @@ def open_site(
         planner=planner,
         evaluation=Evaluation(place, outputs_, steps, fingerprints),
         gate=gate,
+        screening=screening,
         policy=policy,
         permission=permission,
         review=Review(store, jobs_, planner, gate, permission, client, clock),

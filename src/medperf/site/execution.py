@@ -8,7 +8,7 @@ tried again waits and says for what, what cannot ends the job, and a stop leaves
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from medperf.domain import errors
@@ -173,19 +173,23 @@ class Execution:
         )
         examined = self._gate.examine(left, plan.benchmark.analysis_plan)
         if examined.error is not None:
-            self._outputs.forget(job.number, "evaluate")
             return self._withhold(job, examined.error, examined.findings)
-        if examined.document is None:
-            raise AssertionError("the gate answers with a document or with findings")
-        return self._ask_to_release(job, plan, examined, examined.document)
+        return self._ask_to_release(job, plan, examined)
 
-    def _ask_to_release(
-        self, job: Job, plan: ExecutionPlan, examined: Examined, document: bytes
-    ) -> Job:
-        about = DocumentFacts(size_bytes=len(document), n_suppressed=examined.suppressed)
-        facts = self._permission.facts(plan, document=about)
+    def _ask_to_release(self, job: Job, plan: ExecutionPlan, examined: Examined) -> Job:
+        facts = self._permission.facts(plan)
+        cases = self._gate.read_cases(self._evaluation.cases(job.number))
         with self._store.transaction(durable=True):
-            decision = self._permission.decide(job.number, Action.RELEASE, facts)
+            screened = self._gate.screen(job, plan, examined, cases)
+            document = screened.document
+            if document is None or screened.error is not None:
+                error = screened.error or errors.WithheldError("nothing is left to release")
+                return self._withhold(job, error, screened.findings)
+            about = DocumentFacts(size_bytes=len(document), n_suppressed=screened.suppressed)
+            facts = replace(facts, document=about)
+            decision = self._permission.decide(
+                job.number, Action.RELEASE, facts, must_ask=bool(screened.cautions)
+            )
             if decision.answer is Answer.DENY:
                 error = errors.PolicyDeniedError(why(decision))
                 finding = Finding(error.code, "release", error.detail)
@@ -193,16 +197,26 @@ class Execution:
             if decision.answer is Answer.ASK:
                 waiting_for = "a person to release the result"
                 return self._jobs.transition(
-                    job.number, "ask", document=document, waiting_for=waiting_for
+                    job.number,
+                    "ask",
+                    document=document,
+                    findings=screened.notes,
+                    waiting_for=waiting_for,
                 )
             by = self._permission.by_policy(Action.RELEASE)
             return self._jobs.transition(
-                job.number, "allow", document=document, release_decision=by
+                job.number,
+                "allow",
+                document=document,
+                findings=screened.notes,
+                release_decision=by,
             )
 
     def _withhold(
         self, job: Job, error: errors.WithheldError, findings: tuple[Finding, ...]
     ) -> Job:
+        if error.code != errors.PolicyDeniedError.code:
+            self._outputs.forget(job.number, "evaluate")
         self._log.warning("result_withheld", job=job.number, code=error.code, count=len(findings))
         return self._jobs.transition(
             job.number,

@@ -28,8 +28,21 @@ from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.clock import Clock
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.executions import Failure
-from medperf.domain.results import Result, ResultDocument, ResultForm, TypedResult
-from medperf.policy.disclosure import Finding, check_result, check_size, check_values
+from medperf.domain.results import (
+    TYPED,
+    FreeFormResult,
+    Result,
+    ResultDocument,
+    ResultForm,
+    TypedResult,
+)
+from medperf.policy.dataset_statistics import (
+    DisclosedStatistics,
+    EarlierStatistics,
+    disclose_statistics,
+)
+from medperf.policy.disclosure import Finding, SmallCell, check_result, check_size, check_values
+from medperf.policy.screening import CaseRow
 from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
 from medperf.provenance.envelope import Envelope, sign
 from medperf.provenance.grant_check import CLOCK_TOLERANCE_S
@@ -38,6 +51,7 @@ from medperf.provenance.predicates import Approval, GrantPredicate, ResultPredic
 from medperf.provenance.statements import Statement, make_statement, read_statement
 from medperf.site.case_statistics import CaseStatistics
 from medperf.site.plans import ExecutionPlan
+from medperf.site.screening import Screening
 from medperf.site.store.jobs import Decision, Job
 from medperf.site.store.ledger import Ledger, LedgerLine
 from medperf.site.store.outputs import Outputs, Predictions, StepRecord
@@ -75,6 +89,11 @@ class Examined:
     document: bytes | None
     findings: tuple[Finding, ...]
     suppressed: int = 0
+    small: tuple[SmallCell, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    """What people here should know of a document that may leave; it stays here."""
+    cautions: tuple[Finding, ...] = ()
+    """Those of the notes because of which a person has to be asked."""
 
     @property
     def error(self) -> errors.WithheldError | None:
@@ -84,6 +103,14 @@ class Examined:
         declared = any(f.code.startswith("undeclared") for f in self.findings)
         kind = errors.UndeclaredValueError if declared else errors.WithheldError
         return kind(f"the gate kept a result, with {len(self.findings)} findings")
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """The evaluator's table of cases, or why there is none."""
+
+    rows: tuple[CaseRow, ...]
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +139,7 @@ class Gate:
         signer: Signer,
         ledger: Ledger,
         outputs: Outputs,
+        screening: Screening,
         *,
         site_id: int,
         clock: Clock,
@@ -120,6 +148,7 @@ class Gate:
     ) -> None:
         self._client = client
         self._statistics = statistics
+        self._screening = screening
         self._log_watch = log_watch
         self._signer = signer
         self._ledger = ledger
@@ -131,7 +160,40 @@ class Gate:
 
     def examine(self, left: EvaluatorFiles, plan: AnalysisPlan) -> Examined:
         """Build the document that may leave from what an evaluator left."""
-        return examine(left, plan, self._statistics)
+        return examine(left, self._screening.strict(plan), self._statistics)
+
+    def read_cases(self, path: Path) -> Cases:
+        """Read the evaluator's table of cases, which only `screen` ever looks at."""
+        try:
+            return Cases(tuple(self._screening.read_cases(path)))
+        except errors.InvalidRequestError as error:
+            return Cases((), error.detail)
+
+    def screen(self, job: Job, plan: ExecutionPlan, examined: Examined, cases: Cases) -> Examined:
+        """Hold a document that may leave against its cases and against all that left before.
+
+        Call it in the transaction that takes the job to its next state.
+        """
+        if examined.document is None:
+            return examined
+        document = _read_document(examined.document)
+        screened = self._screening.screen(
+            job.number, plan, document, cases.rows, small=examined.small
+        )
+        if screened.document is None:
+            return Examined(None, screened.findings)
+        content = _bytes(screened.document)
+        too_large = check_size(content, plan.benchmark.analysis_plan)
+        if too_large:
+            return Examined(None, too_large)
+        problem = (Finding("no-cases", "", cases.problem),) if cases.problem else ()
+        return Examined(
+            content,
+            (),
+            suppressed=_count_suppressed(screened.document),
+            notes=(*screened.findings, *screened.cautions, *problem),
+            cautions=screened.cautions,
+        )
 
     def show(self, job: Job, plan: ExecutionPlan) -> Leaving:
         """Show exactly what would leave; only the approval itself is still missing.
@@ -236,13 +298,39 @@ class Gate:
 
     # --- datasets and associations ---
 
+    def disclose_statistics(
+        self, statistics: dict[str, Any], *, n_cases: int, preparator_id: int, fingerprint: str
+    ) -> DisclosedStatistics:
+        """What of a dataset's statistics may leave, held against what left of other datasets.
+
+        Raises:
+            WithheldError: the statistics hold something that may not leave in any form.
+        """
+        _require_plain("statistics", statistics)
+        return disclose_statistics(
+            statistics,
+            smallest=self._screening.limits().smallest_cell,
+            n_cases=n_cases,
+            earlier=_registered(self._ledger.lines(DATASET), preparator_id, fingerprint),
+        )
+
     def register_dataset(self, form: DatasetForm, *, released_by: str, role: str) -> Dataset:
-        """Register a dataset: metadata and statistics, never data.
+        """Register a dataset: metadata and disclosed statistics, never data.
 
         Raises:
             WithheldError: the statistics hold something that may not leave.
         """
-        _require_plain("statistics", form.statistics)
+        disclosed = self.disclose_statistics(
+            form.statistics,
+            n_cases=form.n_cases,
+            preparator_id=form.preparator_id,
+            fingerprint=form.fingerprint,
+        )
+        if disclosed.values != form.statistics:
+            raise errors.WithheldError(
+                "the statistics hold numbers about too few people, or more digits than may leave",
+                hint="Register with 'medperf dataset register', which leaves them out.",
+            )
         content = canonical_bytes(form.model_dump(mode="json"))
         line = self._ledger.write(
             DATASET, form.fingerprint, content, released_by=released_by, role=role
@@ -297,13 +385,14 @@ class Gate:
             raise errors.ConflictError(f"nobody released job {job.number}")
         predicate = self._predicate(job, plan, _grant(job))
         envelope = sign(make_statement(predicate.subjects(), predicate), self._signer)
-        return self._ledger.write(
-            RESULT,
-            subject,
-            envelope.to_bytes(),
-            released_by=", ".join(one.name for one in (*decision.others, decision)),
-            role=decision.role,
-        )
+        with self._screening.leaving(job.number):
+            return self._ledger.write(
+                RESULT,
+                subject,
+                envelope.to_bytes(),
+                released_by=", ".join(one.name for one in (*decision.others, decision)),
+                role=decision.role,
+            )
 
     def _predicate(
         self, job: Job, plan: ExecutionPlan, grant: Statement[GrantPredicate]
@@ -365,6 +454,7 @@ def examine(left: EvaluatorFiles, plan: AnalysisPlan, statistics: CaseStatistics
         message = "the evaluator's file is not YAML that may be read"
         return Examined(None, (Finding("wrong-form", "", message),))
     checked = check_result(raw, plan, n_cases=left.n_cases)
+    small = checked.small
     if isinstance(checked.document, TypedResult) and any(m.evidence for m in plan.metrics):
         recomputed = statistics.recompute(
             checked.document, left.cases, plan, fingerprint=left.fingerprint
@@ -374,14 +464,29 @@ def examine(left: EvaluatorFiles, plan: AnalysisPlan, statistics: CaseStatistics
         checked = check_result(recomputed.raw, plan, n_cases=left.n_cases, by_site=True)
     if checked.document is None:
         return Examined(None, checked.findings)
-    document = canonical_bytes(checked.document.model_dump(mode="json", exclude_none=True))
+    document = _bytes(checked.document)
     findings = check_size(document, plan)
-    return Examined(None if findings else document, findings, _count_suppressed(checked.document))
+    return Examined(
+        None if findings else document,
+        findings,
+        _count_suppressed(checked.document),
+        small=tuple(dict.fromkeys((*small, *checked.small))),
+    )
 
 
 def _count_suppressed(document: ResultDocument) -> int:
     missing = document.missing if isinstance(document, TypedResult) else ()
     return sum(each.reason == "suppressed" for each in missing)
+
+
+def _bytes(document: ResultDocument) -> bytes:
+    return canonical_bytes(document.model_dump(mode="json", exclude_none=True))
+
+
+def _read_document(content: bytes) -> ResultDocument:
+    values = read_json(content)
+    kind = TypedResult if values["schema"] == TYPED else FreeFormResult
+    return kind.model_validate(values)
 
 
 def _document(job: Job) -> bytes:
@@ -432,6 +537,15 @@ def _is_same(result: Result, line: LedgerLine) -> bool:
     if result.statement is None:
         return False
     return canonical_bytes(result.statement) == line.content
+
+
+def _registered(
+    lines: list[LedgerLine], preparator_id: int, fingerprint: str
+) -> Iterator[EarlierStatistics]:
+    for line in lines:
+        form = read_json(line.content)
+        if form["preparator_id"] == preparator_id and form["fingerprint"] != fingerprint:
+            yield EarlierStatistics(form["name"], form["n_cases"], form["statistics"])
 
 
 def _require_plain(what: str, values: dict[str, Any]) -> None:

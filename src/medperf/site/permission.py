@@ -108,13 +108,16 @@ class Permission:
             raise PolicyDeniedError(f"the policy was never asked about job {job}")
         return replace(last.facts, approvals=approvals, now=self._clock())
 
-    def decide(self, job: int, action: Action, facts: Facts) -> Decision:
+    def decide(self, job: int, action: Action, facts: Facts, *, must_ask: bool = False) -> Decision:
         """Decide on what the ledger says now; keep the decision, and record a use.
 
-        Call it in the transaction that takes the job to its next state.
+        Call it in the transaction that takes the job to its next state. With ``must_ask`` a person
+        is asked where the policy would go ahead by itself.
         """
         with self._store.transaction(durable=action is Action.RELEASE):
             decision, found = self._asked(job, action, facts)
+            if must_ask and decision.answer is Answer.GO_AHEAD:
+                decision = replace(decision, answer=Answer.ASK)
             self.rulings.keep(job, decision, found)
             if decision.answer is Answer.GO_AHEAD:
                 self._uses.record(Use.of(action, found, _name(job)))

@@ -8,7 +8,7 @@ what the server has already is taken up instead of registered again.
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from medperf.client.api import ServerClient
 from medperf.domain.associations import Association, AssociationForm, AssociationKind
@@ -16,6 +16,7 @@ from medperf.domain.benchmarks import Benchmark
 from medperf.domain.container_records import Container
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.errors import ConflictError, NotFoundError, TransitionError
+from medperf.policy.dataset_statistics import DisclosedStatistics
 from medperf.provenance.canonical import digest_of, read_json
 from medperf.provenance.envelope import sign
 from medperf.provenance.keys import Signer
@@ -29,7 +30,13 @@ from medperf.site.store.datasets import Datasets, LocalDataset
 
 
 class Door(Protocol):
-    """The two ways out that are needed here; ``medperf.site.gate.Gate`` has them."""
+    """The ways out that are needed here; ``medperf.site.gate.Gate`` has them."""
+
+    def disclose_statistics(
+        self, statistics: dict[str, Any], *, n_cases: int, preparator_id: int, fingerprint: str
+    ) -> DisclosedStatistics:
+        """What of the statistics may leave."""
+        ...
 
     def register_dataset(self, form: DatasetForm, *, released_by: str, role: str) -> Dataset:
         """Send a registration."""
@@ -99,12 +106,13 @@ class Registration:
                 hint="Run 'medperf dataset prepare' until nothing is outstanding.",
             )
         verify_fingerprint(dataset.fingerprint, dataset.roots, cache=self._cache)
+        statistics = self.disclosed(number).values
         predicate = DatasetPredicate(
             site_id=self._site_id,
             fingerprint=dataset.fingerprint,
             preparator_image_digest=dataset.preparator.image_digest,
             preparator_parameters_digest=dataset.preparator.parameters_digest,
-            statistics_digest=digest_of(dataset.statistics),
+            statistics_digest=digest_of(statistics),
             prepared_at=dataset.prepared_at,
         )
         envelope = sign(make_statement(predicate.subjects(), predicate), self._signer)
@@ -114,9 +122,26 @@ class Registration:
             preparator_id=dataset.preparator.id,
             fingerprint=dataset.fingerprint,
             n_cases=dataset.n_cases,
-            statistics=dataset.statistics,
+            statistics=statistics,
             statement=read_json(envelope.to_bytes()),
             supersedes_id=supersedes_id,
+        )
+
+    def disclosed(self, number: int) -> DisclosedStatistics:
+        """What of a prepared dataset's statistics would leave, and why the rest would not.
+
+        Raises:
+            ConflictError: the dataset is not prepared.
+            WithheldError: they hold something that may not leave in any form.
+        """
+        dataset = self._datasets.get(number)
+        if dataset.statistics is None or dataset.fingerprint is None:
+            raise ConflictError(f"{dataset.name!r} is {dataset.state} and has no statistics yet")
+        return self._door.disclose_statistics(
+            dataset.statistics,
+            n_cases=dataset.n_cases or 0,
+            preparator_id=dataset.preparator.id,
+            fingerprint=dataset.fingerprint,
         )
 
     def register(

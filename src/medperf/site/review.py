@@ -8,7 +8,6 @@ else did: the question stays in the inbox as it was until enough people have vot
 *no* is enough to refuse.
 """
 
-import getpass
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +16,9 @@ from medperf.client.api import ServerClient
 from medperf.domain.clock import Clock
 from medperf.domain.errors import ConflictError, PolicyDeniedError, TransitionError
 from medperf.policy.actions import Action, Answer
+from medperf.policy.disclosure import Finding
 from medperf.provenance.canonical import digest_of
+from medperf.site.acting import Person
 from medperf.site.gate import Gate
 from medperf.site.permission import Permission, count_approvals, starters_of, why
 from medperf.site.plans import Planner
@@ -27,23 +28,6 @@ from medperf.site.store.votes import Vote, Votes
 
 RUN, RELEASE = "run", "release"
 _QUESTIONS = {"waiting_to_run": RUN, "waiting_to_release": RELEASE}
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who decides at the site, as they say or as the operating system says."""
-
-    name: str
-    role: str = "output checker"
-
-    @classmethod
-    def here(cls, name: str | None = None, role: str | None = None) -> "Person":
-        """The named person, or the user this program runs as."""
-        try:
-            named = name or getpass.getuser()
-        except (OSError, KeyError):  # a user number without a name
-            named = "unknown"
-        return cls(named, role or "output checker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +41,7 @@ class InboxItem:
         document: for a release, the exact document that would leave.
         statement: for a release, everything that leaves around the document; for a run, what would
             run on what, by digest.
+        notes: what was suppressed and why, and what to think of first; it stays here.
     """
 
     number: int
@@ -68,6 +53,7 @@ class InboxItem:
     digest: str
     document: dict[str, Any] | None
     statement: dict[str, Any]
+    notes: tuple[Finding, ...] = ()
 
 
 class Review:
@@ -178,6 +164,7 @@ class Review:
             digest=digest,
             document=document,
             statement=statement,
+            notes=job.findings,
         )
 
     def _decide(

@@ -46,6 +46,10 @@ class Settings(BaseModel):
     disk_reserve_bytes: int = Field(default=GIB, ge=0)
 
     air_gapped: bool = False
+    people: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    smallest_cell: int = Field(default=10, ge=1, le=1_000_000)
+    largest_share: float = Field(default=0.5, gt=0, le=1)
 
 
 IDENTITY = ("name", "server", "server_public_key", "site_id", "organization_id")
@@ -58,6 +62,8 @@ _COMMENTS = {
     "allow_local": "May registered files be paths on this machine? For practice only.",
     "workers": "How many steps run at once, and what they may use together.",
     "prepare_timeout_s": "After how many seconds a step is stopped.",
+    "people": "Under which names a user of this machine may decide; {user: [name, other name]}.",
+    "smallest_cell": "No number about fewer people leaves, nor one that one patient dominates.",
     "output_bytes": "What one step may write, and how much space always stays free.",
 }
 

@@ -136,6 +136,6 @@ def _waiting_for(job: Job, *, runs: bool) -> str:
 
 
 def _problem(job: Job) -> str:
-    if job.findings:
+    if job.findings and job.state != "reported":
         return "; ".join(f"{f.path or 'document'}: {f.message}" for f in job.findings)
     return f"{job.failure.code}: {job.failure.detail}" if job.failure else ""

@@ -132,6 +132,7 @@ def _new_grant(call: Call, site_id: int, inputs: Wire) -> Wire:
         "site_id": site_id,
         "state": lifecycle.EXECUTION.initial,
         "failure_code": None,
+        "failure_step": None,
         "resources": None,
         "created_at": format_time(call.now),
         "expires_at": format_time(expires_at),

@@ -40,6 +40,7 @@ EXECUTION_COLUMNS = (
     executions.c.site_id,
     executions.c.state,
     executions.c.failure_code,
+    executions.c.failure_step,
     executions.c.resources,
     executions.c.created_at,
     executions.c.expires_at,

@@ -102,6 +102,11 @@ class Rulings:
         )
         return _ruling(row) if row else None
 
+    def of_job(self, job: int) -> list[RecordedRuling]:
+        """Every decision about a job, oldest first."""
+        rows = self._store.rows("SELECT * FROM rulings WHERE job = ? ORDER BY number", (job,))
+        return [_ruling(row) for row in rows]
+
     def all(self) -> list[RecordedRuling]:
         """Every decision, oldest first."""
         return [_ruling(row) for row in self._store.rows("SELECT * FROM rulings ORDER BY number")]

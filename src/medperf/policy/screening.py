@@ -1,0 +1,281 @@
+"""What of a checked document may leave, given the cases behind it and all that left before.
+
+`disclosure` has looked at the document alone: declared names, ranges, digits, the smallest cell.
+Here its numbers meet the people behind them, in this order: too few patients, one patient who makes
+up the number, differencing, and the rest that a suppressed cell leaves. What may not leave is
+listed in the document as suppressed; why, and because of which earlier release, stays at the site.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
+from medperf.domain.case_table import Evidence, columns_of
+from medperf.domain.results import (
+    FreeFormResult,
+    MetricEstimate,
+    MissingEstimate,
+    ResultDocument,
+    TypedResult,
+)
+from medperf.policy.cohorts import Cell, Cohort, Release, Subgroup
+from medperf.policy.differencing import check_differences, check_rest
+from medperf.policy.disclosure import Finding, SmallCell
+from medperf.policy.dominance import Contribution, largest_share
+
+FREE_FORM = "free-form"
+"""The one cell of a free-form document: all of its values are about the whole cohort."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One case of the evaluator's table, as far as the gate looks at it.
+
+    Attributes:
+        tag: the keyed hash of patient and case.
+        patient: as the table says; used within one document only.
+        is_usable: whether the model gave a usable prediction.
+        subgroups: the value of each variable.
+        numbers: the numeric cells by column; a case without one does not count there.
+    """
+
+    tag: bytes
+    patient: str
+    is_usable: bool
+    subgroups: Mapping[str, str]
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The stricter of what the plan and the site demand.
+
+    Attributes:
+        smallest_cell: fewer people than this are never told about.
+        largest_share: one patient may make up no more than this of a number, 0 to 1.
+    """
+
+    smallest_cell: int
+    largest_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """The document that may leave (None: nothing may), its cells, and what people should know."""
+
+    document: ResultDocument | None
+    release: Release
+    findings: tuple[Finding, ...] = ()
+    cautions: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True)
+class _Screen:
+    """One document under way through the checks."""
+
+    limits: Limits
+    release: Release
+    cells: list[Cell] = field(default_factory=list)
+    gone: dict[tuple[str, str | None, Subgroup], Finding] = field(default_factory=dict)
+
+    def suppress(self, cell: Cell, code: str, message: str) -> None:
+        self.gone[cell.key] = Finding(code, cell.place, message)
+
+
+def screen(
+    document: ResultDocument,
+    plan: AnalysisPlan,
+    rows: Sequence[CaseRow],
+    limits: Limits,
+    about: Release,
+    *,
+    small: Iterable[SmallCell] = (),
+    earlier: Sequence[Release] = (),
+    n_cases: int | None = None,
+) -> Screened:
+    """Screen a document.
+
+    Args:
+        document: as `disclosure` built it.
+        plan: the benchmark's.
+        rows: the evaluator's table of cases; empty where it left none, and then cohorts are known
+            by their size only, and neither patients nor dominance can be looked at.
+        limits: what the plan and the site demand.
+        about: names the release; its cells are ignored.
+        small: what `disclosure` suppressed already.
+        earlier: what left this site before or is about to.
+        n_cases: how many cases the dataset has, for documents that do not say it.
+    """
+    if isinstance(document, FreeFormResult):
+        usable = [row for row in rows if row.is_usable]
+        return _free_form(document, usable, n_cases, limits, about, earlier)
+    found = _Screen(limits, about)
+    few = tuple(small)
+    metrics = {metric.name: metric for metric in plan.metrics}
+    hidden: list[frozenset[bytes]] = []
+    seen: dict[frozenset[bytes], frozenset[bytes]] = {}
+    for estimate in document.metrics:
+        counted = _counted(estimate, metrics[estimate.name], rows)
+        cell = _cell(estimate, counted, seen)
+        found.cells.append(cell)
+        if counted is not None:
+            _look_at_people(found, cell, counted, metrics[estimate.name])
+            if cell.key in found.gone and cell.cohort.members is not None:
+                hidden.append(cell.cohort.members)
+    cautions: tuple[str, ...] = ()
+    before = -1
+    while before != len(found.gone):  # what one check takes away may leave a rest for another
+        before = len(found.gone)
+        left = [cell for cell in found.cells if cell.key not in found.gone]
+        differences = check_differences(
+            replace(about, cells=tuple(left)), earlier, limits.smallest_cell, hidden=hidden
+        )
+        for each in differences.suppressed:
+            found.suppress(each.cell, "too-close", each.reason)
+        totals = (document.n_cases, document.n_cases - document.n_failed)
+        sizes = [(cell.subgroup, cell.n) for cell in few]
+        rest = check_rest(differences.cells, sizes, totals, limits.smallest_cell)
+        for each in rest:
+            found.suppress(each.cell, "rest-too-small", each.reason)
+        cautions = differences.cautions
+    return Screened(
+        _without(document, found.gone),
+        replace(about, cells=tuple(cell for cell in found.cells if cell.key not in found.gone)),
+        (*(_too_small(cell, limits) for cell in few), *found.gone.values()),
+        tuple(Finding("close-to-earlier", "", text) for text in cautions),
+    )
+
+
+def _look_at_people(
+    found: _Screen, cell: Cell, counted: Sequence[CaseRow], metric: PlannedMetric
+) -> None:
+    limits = found.limits
+    n_people = cell.cohort.n_people
+    if n_people < limits.smallest_cell:
+        message = f"{cell.cohort.n} cases are of {n_people} people only"
+        found.suppress(cell, "too-few-people", message)
+        return
+    share = largest_share(_contributions(counted, metric, cell.class_label))
+    if share > limits.largest_share:
+        found.suppress(
+            cell,
+            "dominated",
+            f"one patient makes up {share:.0%} of it, {limits.largest_share:.0%} are allowed",
+        )
+
+
+def _contributions(
+    counted: Iterable[CaseRow], metric: PlannedMetric, label: str | None
+) -> Iterable[Contribution]:
+    column = _column(metric.name, label)
+    has_bounds = metric.lower is not None and metric.upper is not None
+    for row in counted:
+        weight = 1.0
+        if metric.evidence is Evidence.RATIO:
+            weight = row.numbers.get(f"{column}:denominator", 1.0)
+        magnitude = None
+        if metric.evidence is not Evidence.RATIO and not has_bounds:
+            magnitude = row.numbers.get(column)
+        yield Contribution(row.patient, weight, magnitude)
+
+
+def _column(metric: str, label: str | None) -> str:
+    return columns_of(metric, Evidence.MEAN, label)[0]
+
+
+def _counted(
+    estimate: MetricEstimate, metric: PlannedMetric, rows: Sequence[CaseRow]
+) -> list[CaseRow] | None:
+    """The rows behind an estimate; None if they cannot be told.
+
+    They are those that have a value in the metric's column, else all usable ones of the subgroup,
+    if there are as many as the estimate says.
+    """
+    group = [
+        row
+        for row in rows
+        if row.is_usable
+        and all(row.subgroups.get(k) == v for k, v in (estimate.subgroup or {}).items())
+    ]
+    column = _column(metric.name, estimate.class_label)
+    with_value = [row for row in group if _holds(row, column)]
+    return next((each for each in (with_value, group) if len(each) == estimate.n), None)
+
+
+def _holds(row: CaseRow, column: str) -> bool:
+    return any(column + part in row.numbers for part in ("", ":positive")) or (
+        row.numbers.get(f"{column}:denominator", 0.0) > 0
+    )
+
+
+def _cell(
+    estimate: MetricEstimate,
+    counted: Sequence[CaseRow] | None,
+    seen: dict[frozenset[bytes], frozenset[bytes]],
+) -> Cell:
+    cohort = Cohort(estimate.n)
+    if counted is not None:
+        members = frozenset(row.tag for row in counted)
+        cohort = Cohort(len(members), seen.setdefault(members, members))  # one set for all metrics
+    name, label, subgroup = _key(estimate)
+    return Cell(name, label, subgroup, cohort)
+
+
+def _key(estimate: MetricEstimate) -> tuple[str, str | None, Subgroup]:
+    subgroup = tuple(sorted((estimate.subgroup or {}).items()))
+    return estimate.name, estimate.class_label, subgroup
+
+
+def _without(document: TypedResult, gone: Iterable[object]) -> TypedResult:
+    keys = set(gone)
+    suppressed = tuple(
+        MissingEstimate(
+            name=estimate.name,
+            reason="suppressed",
+            subgroup=estimate.subgroup,
+            class_label=estimate.class_label,
+        )
+        for estimate in document.metrics
+        if _key(estimate) in keys
+    )
+    return document.model_copy(
+        update={
+            "metrics": tuple(e for e in document.metrics if _key(e) not in keys),
+            "missing": (*document.missing, *suppressed),
+        }
+    )
+
+
+def _too_small(cell: SmallCell, limits: Limits) -> Finding:
+    place = Cell(cell.name, cell.class_label, cell.subgroup, Cohort(cell.n)).place
+    message = f"it is about {cell.n} cases, fewer than {limits.smallest_cell}"
+    return Finding("too-small", place, message)
+
+
+def _free_form(
+    document: FreeFormResult,
+    usable: Sequence[CaseRow],
+    n_cases: int | None,
+    limits: Limits,
+    about: Release,
+    earlier: Sequence[Release],
+) -> Screened:
+    """All or nothing: nobody knows which of the values would give somebody away."""
+    if not usable and n_cases is None:
+        return Screened(document, about)
+    cohort = Cohort.of(row.tag for row in usable) if usable else Cohort(n_cases or 0)
+    cell = Cell(FREE_FORM, None, (), cohort)
+    found = check_differences(replace(about, cells=(cell,)), earlier, limits.smallest_cell)
+    problems = [Finding("too-close", each.cell.place, each.reason) for each in found.suppressed]
+    if cohort.n_people < limits.smallest_cell:
+        message = f"it is about {cohort.n_people} people, fewer than {limits.smallest_cell}"
+        problems.append(Finding("too-few-people", cell.place, message))
+    share = largest_share(Contribution(row.patient) for row in usable)
+    if share > limits.largest_share:
+        problems.append(Finding("dominated", cell.place, f"one patient has {share:.0%} of it"))
+    return Screened(
+        None if problems else document,
+        replace(about, cells=found.cells),
+        tuple(problems),
+        tuple(Finding("close-to-earlier", "", text) for text in found.cautions),
+    )

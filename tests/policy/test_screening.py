@@ -1,0 +1,167 @@
+"""A checked document meets the people behind its numbers."""
+
+import pytest
+
+from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.results import FreeFormResult, TypedResult
+from medperf.policy.cohorts import PATIENT_BYTES, Release
+from medperf.policy.disclosure import SmallCell
+from medperf.policy.screening import CaseRow, Limits, screen
+
+ABOUT = Release("job 1", "model", 1, "data", ())
+LIMITS = Limits(5, 0.5)
+PLAN = AnalysisPlan.model_validate(
+    {
+        "metrics": [
+            {"name": "accuracy", "lower": 0, "upper": 1},
+            {"name": "hd95", "lower": 0, "evidence": "mean"},
+            {"name": "recall", "lower": 0, "upper": 1, "evidence": "ratio", "per_class": True},
+        ],
+        "primary": "accuracy",
+        "subgroups": [{"name": "sex", "values": ["female", "male"]}],
+        "classes": ["a"],
+        "smallest_cell": 5,
+    }
+)
+
+
+def row(number, patient=None, sex="female", usable=True, **numbers):
+    patient = number if patient is None else patient
+    tag = patient.to_bytes(PATIENT_BYTES) + number.to_bytes(PATIENT_BYTES)
+    return CaseRow(tag, str(patient), usable, {"sex": sex}, numbers)
+
+
+def document(*metrics, n_cases=20):
+    given = [dict(zip(("name", "n", "value"), one, strict=False)) for one in metrics]
+    return TypedResult.model_validate(
+        {"n_cases": n_cases, "metrics": [{"value": 0.5} | one for one in given]}
+    )
+
+
+def of_women(name, n):
+    found = document((name, n)).metrics[0]
+    return found.model_copy(update={"subgroup": {"sex": "female"}})
+
+
+def screened(found, rows, **more):
+    return screen(found, PLAN, rows, LIMITS, ABOUT, **more)
+
+
+def test_a_document_that_gives_nobody_away_leaves_as_it_is():
+    found = screened(document(("accuracy", 20)), [row(n) for n in range(20)])
+    assert found.document == document(("accuracy", 20))
+    assert found.release.cells[0].cohort.n_people == 20
+    assert found.findings == found.cautions == ()
+
+
+def test_many_cases_of_few_people_are_suppressed_and_listed():
+    found = screened(document(("accuracy", 20)), [row(n, patient=n % 4) for n in range(20)])
+    assert found.document.metrics == ()
+    [missing] = found.document.missing
+    assert (missing.name, missing.reason) == ("accuracy", "suppressed")
+    assert [f.code for f in found.findings] == ["too-few-people"]
+    assert found.release.cells == ()
+
+
+def test_a_patient_with_most_cases_dominates():
+    rows = [row(n, patient=min(9, n)) for n in range(20)]
+    found = screened(document(("accuracy", 20)), rows)
+    assert [f.code for f in found.findings] == ["dominated"]
+
+
+def test_an_outlier_dominates_a_mean_without_bounds():
+    rows = [row(n, hd95=500.0 if n == 0 else 1.0) for n in range(20)]
+    found = screened(document(("hd95", 20, 25.9)), rows)
+    assert [f.code for f in found.findings] == ["dominated"]
+    assert screened(document(("hd95", 20)), [row(n, hd95=2.0) for n in range(20)]).findings == ()
+
+
+def test_a_proportion_with_one_correct_answer_is_not_dominated():
+    rows = [row(n, accuracy=float(n == 0)) for n in range(20)]
+    assert screened(document(("accuracy", 20, 0.05)), rows).findings == ()
+
+
+def test_a_patient_with_most_of_a_denominator_dominates():
+    rows = [row(n, **{"recall:denominator": 99.0 if n == 0 else 1.0}) for n in range(20)]
+    assert [f.code for f in screened(document(("recall", 20)), rows).findings] == ["dominated"]
+
+
+def test_a_class_counts_the_cases_that_have_a_value_in_its_column():
+    rows = [row(n, **{"recall[a]:denominator": float(n < 12)}) for n in range(20)]
+    estimate = document(("recall", 12)).metrics[0].model_copy(update={"class_label": "a"})
+    found = screened(document().model_copy(update={"metrics": (estimate,)}), rows)
+    assert found.release.cells[0].cohort.members == {each.tag for each in rows[:12]}
+
+
+def test_failed_cases_are_not_in_the_cohort():
+    rows = [row(n, usable=n >= 2) for n in range(20)]
+    [cell] = screened(document(("accuracy", 18)), rows).release.cells
+    assert cell.cohort.members == {each.tag for each in rows[2:]}
+
+
+def test_a_number_that_the_table_does_not_explain_is_known_by_its_size():
+    [cell] = screened(document(("accuracy", 7)), [row(n) for n in range(20)]).release.cells
+    assert (cell.cohort.n, cell.cohort.members) == (7, None)
+
+
+def test_the_rest_of_a_subgroup_is_not_given_away():
+    rows = [row(n, sex="female" if n < 17 else "male") for n in range(20)]
+    found = document(("accuracy", 20))
+    found = found.model_copy(update={"metrics": (*found.metrics, of_women("accuracy", 17))})
+    result = screened(found, rows, small=[SmallCell("accuracy", None, (("sex", "male"),), 3)])
+    assert [e.subgroup for e in result.document.metrics] == [None]
+    assert [f.code for f in result.findings] == ["too-small", "too-close"]
+
+
+def test_a_cell_suppressed_for_few_people_is_not_the_difference_of_two_others():
+    # Twelve women, and eight men of whom one has most cases: nobody may subtract the women.
+    rows = [row(n, sex="female") for n in range(12)]
+    rows += [row(n, patient=min(n, 15), sex="male") for n in range(12, 30)]
+    men = of_women("accuracy", 18).model_copy(update={"subgroup": {"sex": "male"}})
+    found = document(("accuracy", 30), n_cases=30)
+    metrics = (*found.metrics, of_women("accuracy", 12), men)
+    result = screened(found.model_copy(update={"metrics": metrics}), rows)
+    assert [e.subgroup for e in result.document.metrics] == [None]
+
+
+def test_the_rest_across_metrics_is_not_given_away_without_any_table():
+    found = document(("accuracy", 20), ("recall", 17))
+    result = screened(found, [], small=[SmallCell("hd95", None, (), 3)])
+    assert [e.name for e in result.document.metrics] == ["accuracy"]
+
+
+def test_an_earlier_release_suppresses_and_is_named():
+    before = screened(document(("accuracy", 20)), [row(n) for n in range(20)]).release
+    after = screened(document(("accuracy", 23), n_cases=23), [row(n) for n in range(23)])
+    assert after.findings == ()
+    after = screened(
+        document(("accuracy", 23), n_cases=23), [row(n) for n in range(23)], earlier=[before]
+    )
+    [finding] = after.findings
+    assert finding.code == "too-close"
+    assert "(job 1) differ in 3 people only" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_cases", "codes"),
+    [
+        ([row(n) for n in range(20)], 20, []),
+        ([], 20, []),
+        ([], None, []),
+        ([], 4, ["too-few-people"]),
+        ([row(n, patient=n % 3) for n in range(20)], 20, ["too-few-people"]),
+        ([row(n, patient=min(n, 6)) for n in range(20)], 20, ["dominated"]),
+    ],
+)
+def test_a_free_form_document_leaves_whole_or_not_at_all(rows, n_cases, codes):
+    found = screened(FreeFormResult(values={"a": 1.0}), rows, n_cases=n_cases)
+    assert [f.code for f in found.findings] == codes
+    assert (found.document is None) is bool(codes)
+
+
+def test_a_free_form_document_is_held_against_earlier_ones():
+    free = FreeFormResult(values={"a": 1.0})
+    before = screened(free, [row(n) for n in range(20)]).release
+    found = screened(free, [row(n) for n in range(22)], earlier=[before])
+    assert found.document is None
+    assert [f.code for f in found.findings] == ["too-close"]
