@@ -21,7 +21,7 @@ def write_cases(
     """
     task, variables = parameters.task, parameters.cohort.subgroups
     usable = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
-    evidence = dict(_evidence(task.collect(usable), parameters))
+    evidence = dict(_evidence(task.collect(usable), parameters, len(usable)))
     rows = zip(*evidence.values(), strict=True) if evidence else iter([()] * len(usable))
     own = [*task.columns(), *evidence]
     with path.open("w", encoding="utf-8", newline="") as stream:
@@ -37,15 +37,22 @@ def write_cases(
 
 
 def _evidence(
-    group: Any, parameters: Parameters
+    group: Any, parameters: Parameters, n: int
 ) -> Iterator[tuple[str, Sequence[float | Missing]]]:
     task = parameters.task
     for metric in parameters.metrics:
         form = task.definition(metric.name).evidence
         for label in (None, *task.labels) if metric.per_class else (None,):
+            if form is None:
+                continue
+            names = columns_of(metric.name, form, label)
             found: CaseColumns | None = task.evidence(group, metric.name, label)
-            if form is not None and found is not None:
-                yield from zip(columns_of(metric.name, form, label), found, strict=True)
+            reason = task.estimate(group, metric.name, label).missing
+            if found is None and reason is not None:
+                found = ([reason] * n,) * len(names)
+            # A mean over classes has a value and no columns: it follows from those of the classes.
+            if found is not None:
+                yield from zip(names, found, strict=True)
 
 
 def _cell(value: float | Missing) -> str:

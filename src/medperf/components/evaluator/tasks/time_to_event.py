@@ -1,6 +1,5 @@
 """Time to event: when something happens, for cases that may be lost from sight before."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ from medperf.components.evaluator.tasks.joined import (
     reference_number,
     require_labels,
 )
-from medperf.domain.case_table import Evidence, columns_of
 from medperf.domain.errors import MalformedFileError
 
 
@@ -95,10 +93,7 @@ class TimeToEvent(ClinicalTask[Course, FollowedCases]):
         """Ranks with their weights, or weighted errors; both know the censoring of the group."""
         del label
         found = survival.columns_of(metric, group)
-        if found is not None:
-            return tuple(column.tolist() for column in found)
-        width = len(columns_of(metric, self.definition(metric).evidence or Evidence.MEAN))
-        return tuple([math.nan] * len(group) for _ in range(width))
+        return None if found is None else tuple(column.tolist() for column in found)
 
     def part(self, group: FollowedCases, whole: FollowedCases) -> FollowedCases:
         """Censoring does not ask for the subgroup: it is estimated from everybody at the site."""
