@@ -164,6 +164,41 @@ def bundle(reference: str, out: Path) -> None:
     write_bundle(found, out)
 
 
+@command.command(
+    example="""
+    medperf benchmark report 1 --out report.html
+    medperf benchmark report 1 --out report.html --pdf report.pdf
+    """
+)
+@click.argument("reference", metavar="NUMBER|NAME")
+@click.option("--out", required=True, type=NEW_FILE, help="A new file: the page.")
+@click.option("--pdf", type=NEW_FILE, help="The same as a PDF, too.")
+def report(reference: str, out: Path, pdf: Path | None) -> None:
+    """Write a report: question, cohorts, methods, results, failures, proof, checklists."""
+    from medperf.cli.evidence import write_report
+
+    write_report(reference, out, pdf)
+
+
+@command.command(
+    "evidence-pack",
+    example="""
+    medperf benchmark evidence-pack 1 --out evidence.zip
+    """,
+)
+@click.argument("reference", metavar="NUMBER|NAME")
+@click.option("--out", required=True, type=NEW_FILE, help="A new file: the pack.")
+def evidence_pack(reference: str, out: Path) -> None:
+    """Write a pack for a regulator: report, data, model cards and all that proves them.
+
+    It is an RO-Crate in a BagIt bag, by the Five Safes profile, and is checked before it is
+    written; docs/reference/evidence-pack.md says what is inside.
+    """
+    from medperf.cli.evidence import write_pack
+
+    write_pack(reference, out)
+
+
 listing.add_acts(
     command,
     DESCRIBED,

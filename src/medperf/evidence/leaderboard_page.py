@@ -12,6 +12,7 @@ from medperf.web.document import (
     Block,
     Document,
     Figure,
+    Listing,
     Notice,
     Paragraph,
     Section,
@@ -47,10 +48,12 @@ def sections(leaderboard: Leaderboard) -> Iterator[Section]:
         yield Section("Comparisons", "comparisons", tuple(_comparisons(leaderboard)))
     if by_group := tuple(_subgroups(leaderboard)):
         yield Section("Subgroups", "subgroups", by_group)
-    if (calibrated := calibration(leaderboard)) is not None:
-        yield Section("Calibration", "calibration-section", (Figure(calibrated),))
+    if calibrated := tuple(_calibration(leaderboard)):
+        yield Section("Calibration", "calibration-section", calibrated)
     if (costs := cost(leaderboard)) is not None:
         yield Section("Cost", "cost-section", (Figure(costs),))
+    if notes := _notes(leaderboard):
+        yield Section("Notes", "notes", (Listing(notes),))
     yield Section("Failed and missing", "failed-and-missing", tuple(_failures(leaderboard)))
 
 
@@ -160,6 +163,61 @@ def _about_sites(board: Leaderboard) -> Iterator[Block]:
                 numeric=frozenset({1, 2, 3}),
             ),
         )
+    whole = [
+        (row.model, cell.auroc_of_all_cases)
+        for row, cell in primary
+        if cell.auroc_of_all_cases is not None
+    ]
+    if whole:
+        yield TableBlock(
+            "AUROC over the cases of all sites in one heap, from histograms of scores",
+            Table(
+                ("Model", "AUROC", "With the scores themselves", "Cases"),
+                tuple(
+                    (
+                        model,
+                        estimate(found.value, found.interval),
+                        f"{number(found.lowest)} to {number(found.highest)}",
+                        count(found.n),
+                    )
+                    for model, found in whole
+                ),
+                numeric=frozenset({1, 2, 3}),
+            ),
+        )
+
+
+def _calibration(board: Leaderboard) -> Iterator[Block]:
+    errors = [
+        (row.model, number(cell.calibration_error))
+        for row in board.rows
+        for cell in row.cells
+        if cell.calibration_error is not None
+    ]
+    if (chart := calibration(board)) is not None:
+        yield Figure(chart)
+    if errors:
+        headers = ("Model", "Calibration error")
+        yield TableBlock(
+            "Mean gap between score and observed share, weighted by cases",
+            Table(headers, tuple(errors), numeric=frozenset({1})),
+        )
+
+
+def _notes(board: Leaderboard) -> tuple[str, ...]:
+    said = [
+        f"{row.model}, {cell.metric}: {note}"
+        for row in board.rows
+        for cell in row.cells
+        for note in cell.notes
+    ]
+    said += [
+        f"{each.first} and {each.second}: {note}"
+        for each in board.comparisons
+        for note in each.notes
+    ]
+    said += board.stability.notes if board.stability else ()
+    return tuple(dict.fromkeys(said))
 
 
 def _comparisons(board: Leaderboard) -> Iterator[Block]:
@@ -170,7 +228,7 @@ def _comparisons(board: Leaderboard) -> Iterator[Block]:
     yield TableBlock(
         "Paired comparisons",
         Table(
-            ("First", "Second", "Difference", "p", "Adjusted p", "Verdict", "Cases"),
+            ("First", "Second", "Difference", "p", "Adjusted p", "Verdict", "Datasets", "Cases"),
             tuple(
                 (
                     each.first,
@@ -178,12 +236,14 @@ def _comparisons(board: Leaderboard) -> Iterator[Block]:
                     estimate(each.difference, each.interval),
                     number(each.p_value),
                     number(each.p_adjusted),
-                    each.verdict.replace("_", "-"),
+                    each.verdict.replace("_", "-")
+                    + (" (exploratory)" if each.is_exploratory else ""),
+                    str(each.n_sites),
                     count(each.n),
                 )
                 for each in board.comparisons
             ),
-            numeric=frozenset({2, 3, 4, 6}),
+            numeric=frozenset({2, 3, 4, 6, 7}),
         ),
     )
 

@@ -104,12 +104,21 @@ def _of_cell(cell: LeaderboardCell) -> Iterator[dict[str, Any]]:
         yield _number("pooled", cell.value, cell.interval, n=cell.n, method=cell.method)
     if cell.prediction is not None:
         yield _number("next_site", None, cell.prediction)
-    if cell.tau is not None:
-        yield {"quantity": "tau", "value": cell.tau}
-    if cell.i2 is not None:
-        yield {"quantity": "i2", "value": cell.i2}
+    singles = {"tau": cell.tau, "i2": cell.i2, "calibration_error": cell.calibration_error}
+    yield from (
+        {"quantity": name, "value": value} for name, value in singles.items() if value is not None
+    )
+    if (whole := cell.auroc_of_all_cases) is not None:
+        yield _number("auroc_of_all_cases", whole.value, whole.interval, n=whole.n)
     for site in cell.sites:
         yield {**_number("site", site.value, site.interval, n=site.n), "site": site.site}
+    yield from _of_subgroups(cell)
+    for point in cell.calibration:
+        bin_ = {"variable": "mean score", "subgroup": repr(point.mean_score)}
+        yield {**_number("calibration", point.observed, point.interval, n=point.n), **bin_}
+
+
+def _of_subgroups(cell: LeaderboardCell) -> Iterator[dict[str, Any]]:
     for each in cell.subgroups:
         named = {"variable": each.variable, "subgroup": each.subgroup}
         yield {**_number("subgroup", each.value, each.interval, n=each.n), **named}
@@ -119,9 +128,6 @@ def _of_cell(cell: LeaderboardCell) -> Iterator[dict[str, Any]]:
     for wide in cell.standardized:
         found = _number("standardized", wide.value, wide.interval, n=round(wide.n_effective, 1))
         yield {**found, "variable": wide.variable}
-    for point in cell.calibration:
-        bin_ = {"variable": "mean score", "subgroup": repr(point.mean_score)}
-        yield {**_number("calibration", point.observed, point.interval, n=point.n), **bin_}
 
 
 def _number(

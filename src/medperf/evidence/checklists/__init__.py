@@ -1,0 +1,1 @@
+"""Reporting checklists, and what of each the platform can answer."""

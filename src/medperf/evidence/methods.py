@@ -1,0 +1,169 @@
+"""The methods paragraph of a report: what the analysis plan says, in sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from medperf.domain.benchmarks import (
+    AnalysisPlan,
+    Benchmark,
+    Evidence,
+    PlannedMetric,
+    Pooling,
+    Summary,
+)
+from medperf.evidence.definitions import definition_of
+from medperf.web.document import Block, Facts, Listing, Paragraph, TableBlock
+from medperf.web.figures import Table
+from medperf.web.numbers import NONE, percent
+
+_POOLED = {
+    Pooling.CASE_WEIGHTED: (
+        "Pooled values are the mean over all cases of all sites, as if they lay in one place: they"
+        " say how good a model is on these cases."
+    ),
+    Pooling.RANDOM_EFFECTS: (
+        "Pooled values come from a random-effects model over sites (Paule and Mandel's between-site"
+        " variance, Hartung and Knapp's interval): they say how good a model is at sites like"
+        " these. The prediction interval is where the next site's true value is expected."
+    ),
+}
+_FOLLOWS = {
+    Evidence.MEAN: "mean over cases",
+    Evidence.RATIO: "ratio of sums over cases",
+    Evidence.AUROC: "area under the curve of scores",
+}
+_SUMMARIES = {
+    Summary.STANDARD_ERROR: "a standard error",
+    Summary.MOMENTS: "centered moments",
+    Summary.REPLICATES: "bootstrap replicates",
+    Summary.HISTOGRAM: "histograms of scores",
+}
+
+
+def methods(benchmark: Benchmark, parameters: Mapping[str, Any] | None) -> Iterator[Block]:
+    """What was computed and how, from the plan alone.
+
+    Args:
+        benchmark: with its frozen plan.
+        parameters: of the evaluator, where they may be seen.
+    """
+    plan = benchmark.analysis_plan
+    yield Paragraph(
+        "Every site ran every model on its own cases in isolated containers, scored the"
+        " predictions beside the data, and released aggregate numbers only. The analysis plan was"
+        " fixed with this version of the benchmark, before its first execution; anything outside"
+        " it is marked exploratory."
+    )
+    yield Facts(
+        (
+            ("Plan", benchmark.analysis_plan_digest),
+            ("Benchmark version", f"{benchmark.version} ({benchmark.state})"),
+            ("Frozen with the version of", f"{benchmark.created_at:%Y-%m-%d}"),
+        ),
+        exact=frozenset({"Plan"}),
+    )
+    if plan.free_form:
+        keys = ", ".join(plan.free_form_keys)
+        yield Paragraph(
+            "The plan is free-form: it declares which numbers may leave a site, and not what they"
+            f" mean. They are neither pooled nor ranked. Declared: {keys}."
+        )
+        return
+    yield TableBlock("Metrics", _metrics(plan, parameters))
+    yield Paragraph(
+        "Definitions are those of the platform's own metrics of these names. An evaluator of one's"
+        " own answers for its definitions itself; its digest is under Provenance."
+    )
+    yield Paragraph(_POOLED[plan.pooling])
+    yield Paragraph(" ".join(_uncertainty(plan)))
+    yield Paragraph(" ".join(_order(plan)))
+    if plan.subgroups:
+        yield TableBlock("Subgroups, fixed beforehand", _subgroups(plan))
+    yield Listing(tuple(_suppression(plan)))
+
+
+def _metrics(plan: AnalysisPlan, parameters: Mapping[str, Any] | None) -> Table:
+    headers = ("Metric", "What it is", "Better", "Range", "n counts", "At the edge", "Source")
+    return Table(headers, tuple(_metric(plan, metric, parameters) for metric in plan.metrics))
+
+
+def _metric(
+    plan: AnalysisPlan, metric: PlannedMetric, parameters: Mapping[str, Any] | None
+) -> tuple[str, ...]:
+    found = definition_of(metric.name, parameters)
+    name = metric.name + (" (primary)" if metric.name == plan.primary else "")
+    name += " per class" if metric.per_class else ""
+    followed = [_FOLLOWS[metric.evidence]] if metric.evidence else []
+    if found is None:
+        title = "; ".join(["defined by the evaluator", *followed])
+        return name, title, metric.direction.value, _range(metric), NONE, NONE, NONE
+    title = "; ".join([str(found.title), *followed])
+    edge, source = str(found.edge) or NONE, str(found.source) or NONE
+    return name, title, metric.direction.value, _range(metric), str(found.counted), edge, source
+
+
+def _range(metric: PlannedMetric) -> str:
+    if metric.lower is None and metric.upper is None:
+        return "any"
+    low = "any" if metric.lower is None else f"{metric.lower:g}"
+    high = "any" if metric.upper is None else f"{metric.upper:g}"
+    return f"{low} to {high}"
+
+
+def _uncertainty(plan: AnalysisPlan) -> Iterator[str]:
+    released = sorted(
+        {_SUMMARIES[summary] for metric in plan.metrics for summary in metric.summaries}
+    )
+    if not released:
+        yield (
+            "The plan lets no sufficient statistics leave a site, so estimates have no interval"
+            " and ranks do not tell chance from difference."
+        )
+        return
+    yield (
+        f"Intervals are at {percent(plan.level)} and count patients, not cases. Beside a value and"
+        f" its n a site releases {', '.join(released)}."
+    )
+    if any(Summary.REPLICATES in metric.summaries for metric in plan.metrics):
+        yield (
+            f"Of the bootstrap {plan.replicates} replicates leave. It resamples patients with"
+            " weights that never leave the site and are the same for all models on a dataset, so"
+            " that models are compared on the same patients."
+        )
+
+
+def _order(plan: AnalysisPlan) -> Iterator[str]:
+    yield f"Models are ordered by the pooled value of {plan.primary}; equal values share a rank."
+    yield (
+        "Paired comparisons of all models count that they are many (Holm's step-down method);"
+        " rank intervals hold for all models at once (after Mogstad and others). A tie group holds"
+        " the best model of it and all not significantly worse."
+    )
+    if plan.margin is not None:
+        yield (
+            f"A model counts as not inferior if it is worse by less than {plan.margin:g}, the"
+            " margin that the plan fixed beforehand."
+        )
+
+
+def _subgroups(plan: AnalysisPlan) -> Table:
+    def shares(population: Mapping[str, float] | None) -> str:
+        if population is None:
+            return NONE
+        return ", ".join(f"{value} {percent(share)}" for value, share in population.items())
+
+    return Table(
+        ("Variable", "Groups", "Population of reference"),
+        tuple(
+            (group.name, ", ".join(group.values), shares(group.population))
+            for group in plan.subgroups
+        ),
+    )
+
+
+def _suppression(plan: AnalysisPlan) -> Iterator[str]:
+    yield f"No number of fewer than {plan.smallest_cell} cases leaves a site; it is listed as such."
+    decimals = ", ".join(f"{metric.name} {metric.decimals}" for metric in plan.metrics)
+    yield f"Sites round before release. Decimals: {decimals}."
+    yield f"A result is at most {plan.max_size_bytes} bytes and holds nothing undeclared."
+    yield "A number that cannot be computed is listed as missing with its reason, never left out."
