@@ -109,9 +109,22 @@ def _play(story: Story, stage: Stage, console: Console, runner: str, *, serve: b
     bundle = stage.folder / "leaderboard.bundle"
     stage.medperf("benchmark", "bundle", benchmark, "--out", bundle, who=COMMITTEE)
     display.verdict(console, stage.medperf("verify", bundle, who=COMMITTEE))
+
+    chapter("A report for readers, and an evidence pack for a regulator")
+    display.evidence(console, _write_evidence(stage, benchmark))
     display.further(console, stage, benchmark, hospitals, serve=serve)
     if serve:
         _serve(stage, console)
+
+
+def _write_evidence(stage: Stage, benchmark: int) -> dict[str, Any]:
+    page, paper = stage.folder / "report.html", stage.folder / "report.pdf"
+    stage.medperf(
+        "benchmark", "report", benchmark, "--out", page, "--pdf", paper, who=COMMITTEE
+    )  # fmt: skip
+    pack = stage.folder / "evidence.zip"
+    packed = stage.medperf("benchmark", "evidence-pack", benchmark, "--out", pack, who=COMMITTEE)
+    return {"files": [page, paper, pack], "checks": packed["checks"]}
 
 
 def _start_server(stage: Stage) -> str:

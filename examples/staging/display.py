@@ -193,6 +193,14 @@ def verdict(console: Console, found: Mapping[str, Any]) -> None:
     )
 
 
+def evidence(console: Console, written: Mapping[str, Any]) -> None:
+    """What was written, and what was checked of it."""
+    for check in written["checks"]:
+        console.print(f"  {check}", markup=False)
+    for path in written["files"]:
+        console.print(f"  {path}", markup=False, soft_wrap=True)
+
+
 def further(
     console: Console, stage: Stage, benchmark: int, hospitals: Sequence[str], *, serve: bool
 ) -> None:

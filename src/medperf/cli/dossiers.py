@@ -20,35 +20,45 @@ if TYPE_CHECKING:
 
 
 def gather(reference: str) -> "Dossier":
-    """Ask the server for everything about a benchmark.
+    """Ask the server of the chosen login for everything about a benchmark.
+
+    Raises:
+        NotFoundError: there is no such benchmark, or it is not visible.
+    """
+    log_key = profiles.choose(chosen_profile()).log_key
+    with client() as server:
+        number = find_number(server.transport, "benchmarks", reference)
+        return dossier_of(server, number, log_key)
+
+
+def dossier_of(server: "ServerClient", number: int, log_key: str) -> "Dossier":
+    """Everything about a benchmark; without a ``log_key`` there is no proof in it.
 
     Raises:
         NotFoundError: there is no such benchmark, or it is not visible.
     """
     from medperf.evidence.dossier import Dossier
 
-    with client() as server:
-        number = find_number(server.transport, "benchmarks", reference)
-        benchmark = server.benchmarks.get(number)
-        models = tuple(server.models.list(benchmark_id=number))
-        containers = {
-            benchmark.preparator_id,
-            benchmark.evaluator_id,
-            *(model.container_id for model in models if model.container_id is not None),
-        }
-        return Dossier(
-            server=server.transport.url,
-            benchmark=benchmark,
-            leaderboard=server.benchmarks.leaderboard(number),
-            datasets=tuple(server.datasets.list(benchmark_id=number)),
-            models=models,
-            containers={each.id: each for each in _visible(server, sorted(containers))},
-            executions=tuple(server.executions.list(benchmark_id=number)),
-            results=tuple(server.results.list(benchmark_id=number)),
-            organizations=_names(server.organizations),
-            sites=_names(server.sites),
-            proof=_proof(server, number),
-        )
+    benchmark = server.benchmarks.get(number)
+    models = tuple(server.models.list(benchmark_id=number))
+    containers = {
+        benchmark.preparator_id,
+        benchmark.evaluator_id,
+        *(model.container_id for model in models if model.container_id is not None),
+    }
+    return Dossier(
+        server=server.transport.url,
+        benchmark=benchmark,
+        leaderboard=server.benchmarks.leaderboard(number),
+        datasets=tuple(server.datasets.list(benchmark_id=number)),
+        models=models,
+        containers={each.id: each for each in _visible(server, sorted(containers))},
+        executions=tuple(server.executions.list(benchmark_id=number)),
+        results=tuple(server.results.list(benchmark_id=number)),
+        organizations=_names(server.organizations),
+        sites=_names(server.sites),
+        proof=_proof(server, number, log_key) if log_key else None,
+    )
 
 
 def _visible(server: "ServerClient", numbers: Iterable[int]) -> "Iterator[Container]":
@@ -67,15 +77,12 @@ def _names(things: "Readable[R]") -> dict[int, str]:
         return {}
 
 
-def _proof(server: "ServerClient", number: int) -> "Proof | None":
+def _proof(server: "ServerClient", number: int, log_key: str) -> "Proof | None":
     from medperf.evidence.dossier import Proof
     from medperf.provenance.bundle import Bundle
     from medperf.provenance.notes import NoteKey
     from medperf.provenance.verify import verify_bundle
 
-    log_key = profiles.choose(chosen_profile()).log_key
-    if not log_key:
-        return None
     try:
         found = server.transport.get(f"/api/v1/benchmarks/{number}/bundle")
     except NotFoundError:

@@ -45,21 +45,20 @@ def flattened(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def _datasets(dossier: Dossier) -> Table:
     return Table(
-        ("Dataset", "Site", "Cases", "Version", "State", "Registered", "Fingerprint"),
+        ("Dataset", "Site", "Cases", "Version", "Registered", "Fingerprint"),
         tuple(
             (
                 dataset.name,
                 dossier.site_of(dataset.site_id),
                 count(dataset.n_cases),
                 str(dataset.version),
-                dataset.state,
                 f"{dataset.created_at:%Y-%m-%d}",
                 dataset.fingerprint,
             )
             for dataset in dossier.datasets
         ),
-        numeric=frozenset({2, 3}),
-        exact=frozenset({6}),
+        numeric=frozenset({2, 3, 4}),
+        exact=frozenset({5}),
     )
 
 

@@ -20,8 +20,9 @@ from medperf.web.document import (
     Tone,
 )
 from medperf.web.figures import Table
-from medperf.web.numbers import NONE, count, estimate, interval, number, percent
+from medperf.web.numbers import NONE, count, estimate, interval, number, percent, probability
 
+_MODELS_ABREAST = 5
 READING = "docs/how-to/read-a-report.md explains how to read each number."
 
 
@@ -40,10 +41,8 @@ def sections(leaderboard: Leaderboard) -> Iterator[Section]:
     yield Section("Ranking", "ranking", tuple(_ranking(leaderboard)))
     if leaderboard.primary is None:
         return
-    by_site = [forest(leaderboard, metric) for metric in leaderboard.metrics]
-    shown = [Figure(chart) for chart in by_site if chart is not None]
-    if shown:
-        yield Section("Sites", "sites", (*_about_sites(leaderboard), *shown))
+    if (by_site := forest(leaderboard, leaderboard.primary)) is not None:
+        yield Section("Sites", "sites", (Figure(by_site), *_about_sites(leaderboard)))
     if leaderboard.comparisons:
         yield Section("Comparisons", "comparisons", tuple(_comparisons(leaderboard)))
     if by_group := tuple(_subgroups(leaderboard)):
@@ -55,6 +54,10 @@ def sections(leaderboard: Leaderboard) -> Iterator[Section]:
     if notes := _notes(leaderboard):
         yield Section("Notes", "notes", (Listing(notes),))
     yield Section("Failed and missing", "failed-and-missing", tuple(_failures(leaderboard)))
+    others = [forest(leaderboard, metric) for metric in leaderboard.metrics]
+    figures = [Figure(chart) for chart in others if chart and chart != by_site]
+    if figures:
+        yield Section("Other metrics", "other-metrics", (*_every_metric(leaderboard), *figures))
 
 
 def _when(leaderboard: Leaderboard) -> str:
@@ -100,15 +103,15 @@ def _tied(board: Leaderboard) -> str | None:
 
 
 def _models(board: Leaderboard) -> Table:
-    headers = ["Model", "Rank", "Tie group", "By"]
-    headers += [*board.metrics, "Cases", "Results", "Missing", "Failed cases"]
+    primary = board.primary
+    headers = ["Model", "Rank", "Tie group", "By", *([primary] if primary else [])]
     rows = tuple(
         (
             row.model,
             _rank(row),
             NONE if row.tie_group is None else str(row.tie_group),
             row.organization,
-            *(_overall(row, metric) for metric in board.metrics),
+            *([_overall(row, primary)] if primary else []),
             count(row.n_cases),
             str(row.n_results),
             str(row.n_missing),
@@ -116,8 +119,27 @@ def _models(board: Leaderboard) -> Table:
         )
         for row in board.rows
     )
-    first, last = 4, 4 + len(board.metrics) + 4
-    return Table(tuple(headers), rows, numeric=frozenset({1, 2, *range(first, last)}))
+    headers += ["Cases", "Results", "Missing", "Failed cases"]
+    return Table(tuple(headers), rows, numeric=frozenset({1, 2, *range(4, len(headers))}))
+
+
+def _every_metric(board: Leaderboard) -> Iterator[Block]:
+    for group in _abreast(board.rows):
+        yield TableBlock(
+            "Every metric over all sites",
+            Table(
+                ("Metric", *(row.model for row in group)),
+                tuple(
+                    (metric, *(_overall(row, metric) for row in group)) for metric in board.metrics
+                ),
+                numeric=frozenset(range(1, len(group) + 1)),
+            ),
+        )
+
+
+def _abreast(rows: tuple[LeaderboardRow, ...]) -> Iterator[tuple[LeaderboardRow, ...]]:
+    for start in range(0, len(rows), _MODELS_ABREAST):
+        yield rows[start : start + _MODELS_ABREAST]
 
 
 def _rank(row: LeaderboardRow) -> str:
@@ -234,8 +256,8 @@ def _comparisons(board: Leaderboard) -> Iterator[Block]:
                     each.first,
                     each.second,
                     estimate(each.difference, each.interval),
-                    number(each.p_value),
-                    number(each.p_adjusted),
+                    probability(each.p_value),
+                    probability(each.p_adjusted),
                     each.verdict.replace("_", "-")
                     + (" (exploratory)" if each.is_exploratory else ""),
                     str(each.n_sites),

@@ -6,11 +6,11 @@ from typing import Any
 from medperf.domain.benchmarks import (
     AnalysisPlan,
     Benchmark,
-    Evidence,
     PlannedMetric,
     Pooling,
     Summary,
 )
+from medperf.domain.case_table import Evidence
 from medperf.evidence.definitions import definition_of
 from medperf.web.document import Block, Facts, Listing, Paragraph, TableBlock
 from medperf.web.figures import Table
@@ -69,7 +69,7 @@ def methods(benchmark: Benchmark, parameters: Mapping[str, Any] | None) -> Itera
             f" mean. They are neither pooled nor ranked. Declared: {keys}."
         )
         return
-    yield TableBlock("Metrics", _metrics(plan, parameters))
+    yield from _metrics(plan, parameters)
     yield Paragraph(
         "Definitions are those of the platform's own metrics of these names. An evaluator of one's"
         " own answers for its definitions itself; its digest is under Provenance."
@@ -82,24 +82,46 @@ def methods(benchmark: Benchmark, parameters: Mapping[str, Any] | None) -> Itera
     yield Listing(tuple(_suppression(plan)))
 
 
-def _metrics(plan: AnalysisPlan, parameters: Mapping[str, Any] | None) -> Table:
-    headers = ("Metric", "What it is", "Better", "Range", "n counts", "At the edge", "Source")
-    return Table(headers, tuple(_metric(plan, metric, parameters) for metric in plan.metrics))
+def _metrics(plan: AnalysisPlan, parameters: Mapping[str, Any] | None) -> Iterator[Block]:
+    found = [(metric, definition_of(metric.name, parameters)) for metric in plan.metrics]
+    yield TableBlock(
+        "Metrics",
+        Table(
+            ("Metric", "What it is", "Better", "Range", "n counts"),
+            tuple(
+                (
+                    _name(plan, metric),
+                    _title(metric, definition),
+                    metric.direction.value,
+                    _range(metric),
+                    NONE if definition is None else str(definition.counted),
+                )
+                for metric, definition in found
+            ),
+        ),
+    )
+    yield TableBlock(
+        "Metrics at the edge, and their sources",
+        Table(
+            ("Metric", "At the edge", "Source"),
+            tuple(
+                (metric.name, str(definition.edge) or NONE, str(definition.source) or NONE)
+                for metric, definition in found
+                if definition is not None
+            ),
+        ),
+        is_folded=True,
+    )
 
 
-def _metric(
-    plan: AnalysisPlan, metric: PlannedMetric, parameters: Mapping[str, Any] | None
-) -> tuple[str, ...]:
-    found = definition_of(metric.name, parameters)
+def _name(plan: AnalysisPlan, metric: PlannedMetric) -> str:
     name = metric.name + (" (primary)" if metric.name == plan.primary else "")
-    name += " per class" if metric.per_class else ""
-    followed = [_FOLLOWS[metric.evidence]] if metric.evidence else []
-    if found is None:
-        title = "; ".join(["defined by the evaluator", *followed])
-        return name, title, metric.direction.value, _range(metric), NONE, NONE, NONE
-    title = "; ".join([str(found.title), *followed])
-    edge, source = str(found.edge) or NONE, str(found.source) or NONE
-    return name, title, metric.direction.value, _range(metric), str(found.counted), edge, source
+    return name + (" per class" if metric.per_class else "")
+
+
+def _title(metric: PlannedMetric, definition: Any) -> str:
+    title = "defined by the evaluator" if definition is None else str(definition.title)
+    return title if metric.evidence is None else f"{title}; {_FOLLOWS[metric.evidence]}"
 
 
 def _range(metric: PlannedMetric) -> str:

@@ -3,6 +3,7 @@
 from medperf.domain.leaderboards import IntervalRecord
 
 NONE = "—"
+_SMALLEST_P = 0.001
 
 
 def number(value: float | None, decimals: int = 3) -> str:
@@ -26,6 +27,11 @@ def estimate(value: float | None, record: IntervalRecord | None, decimals: int =
     if value is None or record is None:
         return number(value, decimals)
     return f"{number(value, decimals)} ({interval(record, decimals)})"
+
+
+def probability(value: float | None) -> str:
+    """A p-value; what is smaller than it can be written is said to be smaller."""
+    return "<0.001" if value is not None and value < _SMALLEST_P else number(value)
 
 
 def percent(share: float | None) -> str:

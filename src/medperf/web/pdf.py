@@ -23,6 +23,7 @@ from medperf.web.document import (
 from medperf.web.drawing import FONTS, draw, missing
 from medperf.web.figures import Table
 
+_WIDEST, _NARROWEST = 34, 5
 _TEMPLATE = Path(__file__).parent / "templates" / "document.typ"
 
 
@@ -97,4 +98,16 @@ def _table(table: Table) -> dict[str, Any]:
         "rows": [list(row) for row in table.rows],
         "numeric": sorted(table.numeric),
         "exact": sorted(table.exact),
+        "widths": _widths(table),
     }
+
+
+def _widths(table: Table) -> list[int]:
+    """How wide columns are to each other: as what is in them, but text may wrap."""
+    columns = list(zip(table.headers, *table.rows, strict=True))
+    widths = []
+    for position, cells in enumerate(columns):
+        longest = max(map(len, cells))
+        most = longest if position in table.numeric else _WIDEST
+        widths.append(max(_NARROWEST, min(longest, most)) + 1)
+    return widths

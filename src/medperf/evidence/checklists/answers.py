@@ -163,8 +163,8 @@ def _openness(dossier: Dossier) -> Iterator[tuple[str, str]]:
     yield (
         "protocol",
         (
-            f"The analysis plan {benchmark.analysis_plan_digest} is part of version"
-            f" {benchmark.version} of the benchmark and cannot change."
+            f"The analysis plan is part of version {benchmark.version} of the benchmark and cannot"
+            " change. See Methods for its digest."
         ),
     )
     yield (

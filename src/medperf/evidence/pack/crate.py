@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from medperf import __version__
 from medperf.evidence.dossier import Dossier, Proof
 from medperf.evidence.pack.workflow import FOLDER as WORKFLOW
 from medperf.provenance.bundle import Bundle
@@ -278,6 +279,7 @@ def _contextual(dossier: Dossier) -> Iterator[Entity]:
         "@id": _PROGRAM,
         "@type": "SoftwareApplication",
         "name": "MedPerf",
+        "version": __version__,
         "url": "https://medperf.org",
         "provider": _to(_SERVER),
     }

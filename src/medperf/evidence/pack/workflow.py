@@ -118,6 +118,7 @@ def _metadata(dossier: Dossier) -> dict[str, Any]:
                 "@type": "ComputerLanguage",
                 "name": "Common Workflow Language",
                 "alternateName": "CWL",
+                "version": "v1.2",
                 "identifier": {"@id": "https://w3id.org/cwl/v1.2/"},
                 "url": {"@id": "https://www.commonwl.org/"},
             },

@@ -1,0 +1,203 @@
+from dataclasses import replace
+
+import boards
+import pytest
+
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, PlannedSubgroup, Pooling, Summary
+from medperf.evidence.checklists.answers import AUTHORS, answers
+from medperf.evidence.checklists.tables import CHECKLISTS, checklists, status_of
+from medperf.evidence.cohorts import flattened
+from medperf.evidence.dossier import Dossier
+from medperf.evidence.methods import methods
+from medperf.evidence.report import report
+from medperf.web import html
+from medperf.web.document import Document, Listing, Notice, Paragraph, Section, TableBlock, Tone
+
+
+def sections(document: Document) -> dict[str, Section]:
+    return {section.anchor: section for section in document.sections}
+
+
+def words(section: Section) -> str:
+    said = []
+    for block in section.blocks:
+        if isinstance(block, Paragraph | Notice):
+            said.append(block.text)
+        elif isinstance(block, Listing):
+            said += block.items
+        elif isinstance(block, TableBlock):
+            said += [cell for row in block.table.rows for cell in row]
+    return "\n".join(said)
+
+
+def planned(dossier: Dossier, plan: AnalysisPlan) -> str:
+    benchmark = dossier.benchmark.model_copy(update={"analysis_plan": plan})
+    return words(Section("", "", tuple(methods(benchmark, None))))
+
+
+def test_a_report_goes_from_the_question_to_the_proof(dossier: Dossier) -> None:
+    assert list(sections(report(dossier))) == [
+        "question", "cohorts", "methods", "ranking", "sites", "failed-and-missing", "provenance",
+        "limitations", "checklists",
+    ]  # fmt: skip
+
+
+def test_the_same_dossier_gives_the_same_report(dossier: Dossier) -> None:
+    assert report(dossier) == report(dossier)
+    assert html.render(report(dossier)) == html.render(report(dossier))
+
+
+def test_anchors_are_unique(dossier: Dossier) -> None:
+    full = replace(dossier, leaderboard=boards.leaderboard())
+    document = report(full)
+    anchors = [section.anchor for section in document.sections]
+    anchors += [part.anchor for section in document.sections for part in section.sections]
+    anchors += [chart.name for chart in document.charts()]
+    assert len(anchors) == len(set(anchors))
+
+
+def test_every_dataset_is_named_with_its_site_and_fingerprint(dossier: Dossier) -> None:
+    said = words(sections(report(dossier))["cohorts"])
+    [dataset] = dossier.datasets
+    assert "North" in said
+    assert dataset.fingerprint in said
+
+
+def test_what_may_not_be_seen_is_said(dossier: Dossier) -> None:
+    blind = replace(dossier, datasets=(), proof=None, containers={})
+    found = sections(report(blind))
+    assert "No dataset is visible" in words(found["cohorts"])
+    assert "Nothing was verified" in words(found["provenance"])
+    assert "not visible" in words(found["provenance"])
+
+
+def test_statistics_that_may_not_be_seen_are_said(dossier: Dossier) -> None:
+    [dataset] = dossier.datasets
+    hidden = dataset.model_copy(update={"statistics": None})
+    said = words(sections(report(replace(dossier, datasets=(hidden,))))["cohorts"])
+    assert "not visible" in said
+
+
+def test_nested_statistics_become_one_row_each() -> None:
+    nested = {"n": 3, "classes": {"a": 1, "b": [0.25, None]}}
+    assert list(flattened(nested)) == [
+        ("n", "3"), ("classes.a", "1"), ("classes.b.0", "0.25"), ("classes.b.1", "—"),
+    ]  # fmt: skip
+
+
+def test_the_verdict_is_in_the_report(dossier: Dossier) -> None:
+    notice = sections(report(dossier))["provenance"].blocks[0]
+    assert isinstance(notice, Notice)
+    # The test's site names nobody who released the result, and the report says that.
+    assert notice.tone is Tone.CAUTION
+    assert "1 could not be made" in notice.text
+    assert "neither a person nor a policy" in words(sections(report(dossier))["provenance"])
+
+
+def test_metrics_come_with_their_definition_and_source(dossier: Dossier) -> None:
+    plan = AnalysisPlan(metrics=(PlannedMetric(name="auroc"),), primary="auroc")
+    said = planned(dossier, plan)
+    assert "auroc (primary)" in said
+    assert "Hanley" in said or "Mann" in said or "19" in said
+
+
+def test_a_metric_of_ones_own_is_the_evaluators_to_define(dossier: Dossier) -> None:
+    plan = AnalysisPlan(metrics=(PlannedMetric(name="my_score"),), primary="my_score")
+    assert "defined by the evaluator" in planned(dossier, plan)
+
+
+def test_methods_say_what_the_plan_says(dossier: Dossier) -> None:
+    plan = AnalysisPlan(
+        metrics=(
+            PlannedMetric(
+                name="accuracy",
+                evidence="mean",
+                summaries=(Summary.STANDARD_ERROR, Summary.REPLICATES),
+                lower=0,
+                upper=1,
+            ),
+        ),
+        primary="accuracy",
+        pooling=Pooling.RANDOM_EFFECTS,
+        margin=0.02,
+        level=0.9,
+        replicates=300,
+        smallest_cell=7,
+        subgroups=(
+            PlannedSubgroup(name="sex", values=("f", "m"), population={"f": 0.5, "m": 0.5}),
+        ),
+    )
+    said = planned(dossier, plan)
+    for part in (
+        "random-effects", "worse by less than 0.02", "at 90 %", "300 replicates",
+        "fewer than 7 cases", "f 50 %, m 50 %", "Holm", "mean over cases",
+    ):  # fmt: skip
+        assert part in said, part
+
+
+def test_without_summaries_methods_say_that_there_are_no_intervals(dossier: Dossier) -> None:
+    plan = AnalysisPlan(metrics=(PlannedMetric(name="auroc"),), primary="auroc")
+    assert "no interval" in planned(dossier, plan)
+
+
+def test_a_free_form_plan_is_described_as_one(dossier: Dossier) -> None:
+    plan = AnalysisPlan(free_form=True, free_form_keys=("a.*",))
+    assert "neither pooled nor ranked" in planned(dossier, plan)
+
+
+@pytest.mark.parametrize(
+    ("board", "limitation"),
+    [
+        ("bare", "no intervals"),
+        ("bare", "no result on some datasets"),
+        ("bare", "Failed cases count in no estimate"),
+        ("leaderboard", "suppressed groups"),
+        ("leaderboard", "3 sites"),
+    ],
+)
+def test_limitations_follow_from_the_results(dossier: Dossier, board: str, limitation: str) -> None:
+    found = replace(dossier, leaderboard=getattr(boards, board)())
+    assert limitation in words(sections(report(found))["limitations"])
+
+
+def test_failed_executions_are_listed_with_their_codes(dossier: Dossier) -> None:
+    [done] = dossier.executions
+    failed = done.model_copy(update={"state": "failed", "failure_code": "out-of-memory"})
+    found = sections(report(replace(dossier, executions=(failed,))))
+    assert "out-of-memory" in words(found["failed-executions"])
+
+
+def test_checklists_answer_what_is_known_and_leave_the_rest(dossier: Dossier) -> None:
+    known = answers(dossier)
+    for checklist, section in zip(CHECKLISTS, checklists(dossier).sections, strict=True):
+        said = words(section)
+        assert AUTHORS in said
+        states = [status_of(item, known) for item in checklist.items]
+        assert min(states.count(state) for state in ("answered", "in part", "authors")) > 3
+
+
+@pytest.mark.parametrize("checklist", CHECKLISTS, ids=lambda checklist: checklist.name)
+def test_every_answer_that_a_checklist_names_can_be_given(
+    dossier: Dossier, checklist: object
+) -> None:
+    full = replace(dossier, leaderboard=boards.leaderboard())
+    plan = AnalysisPlan(metrics=(PlannedMetric(name="sensitivity"),), primary="sensitivity")
+    benchmark = full.benchmark.model_copy(
+        update={"analysis_plan": plan, "description": "About it."}
+    )
+    evaluator = next(iter(full.containers.values())).model_copy(
+        update={"parameters": {"threshold": 0.5}}
+    )
+    full = replace(full, benchmark=benchmark, containers={benchmark.evaluator_id: evaluator})
+    named = {item.answer for item in checklist.items if item.answer}  # type: ignore[attr-defined]
+    assert named <= answers(full).keys()
+
+
+@pytest.mark.parametrize(("name", "n_items"), [("stard-ai", 44), ("claim", 44), ("tripod-ai", 52)])
+def test_no_item_of_a_checklist_is_left_out(name: str, n_items: int) -> None:
+    [checklist] = [each for each in CHECKLISTS if each.name == name]
+    assert len(checklist.items) == n_items
+    numbers = [item.number for item in checklist.items if item.number != "AI"]
+    assert len(numbers) == len(set(numbers))
+    # In our own words, and short.
+    assert all(len(item.topic) < 70 for item in checklist.items)
