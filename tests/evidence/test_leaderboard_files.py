@@ -70,7 +70,9 @@ def test_failures_always_show() -> None:
 
 
 def test_without_intervals_a_page_shows_the_values_alone() -> None:
-    assert set(sections("bare")) == {"ranking", "sites", "failed-and-missing"}
+    assert set(sections("bare")) == {
+        "ranking", "sites", "failed-and-missing", "other-metrics",
+    }  # fmt: skip
 
 
 def test_what_is_withheld_is_said() -> None:

@@ -37,8 +37,8 @@ def planned(dossier: Dossier, plan: AnalysisPlan) -> str:
 
 def test_a_report_goes_from_the_question_to_the_proof(dossier: Dossier) -> None:
     assert list(sections(report(dossier))) == [
-        "question", "cohorts", "methods", "ranking", "sites", "failed-and-missing", "provenance",
-        "limitations", "checklists",
+        "question", "cohorts", "methods", "ranking", "sites", "notes", "failed-and-missing",
+        "provenance", "limitations", "checklists",
     ]  # fmt: skip
 
 
