@@ -80,6 +80,7 @@ def test_the_public_reader_of_crates_reads_it(unpacked: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "profile"), [(".", "ro-crate-1.2"), ("workflow", "workflow-ro-crate")]
 )
