@@ -1,10 +1,12 @@
 """Whoever has the bundle of a leaderboard computes all of it again; a swapped figure is found."""
 
 import json
+import sys
 
 import pytest
 from leaderboard_arena import arena
 
+from medperf.cli.main import run
 from medperf.cli.recomputing import check_figures
 from medperf.provenance.bundle import Bundle
 
@@ -95,3 +97,29 @@ def test_a_leaderboard_that_says_no_plan_is_not_checked_to_the_end(world, made):
     bundle["leaderboard"]["analysis_plan"] = {}
     verdict = _verdict(world, bundle)
     assert "does not hold the plan" in _about(verdict.missing)["analysis plan"]
+
+
+def test_without_numpy_the_figures_are_said_not_to_be_computed(
+    world, made, tmp_path, monkeypatch, capsys
+):
+    key, file = tmp_path / "log-key.txt", tmp_path / "leaderboard.json"
+    key.write_text(world.log_key.to_text() + "\n")
+    file.write_text(json.dumps(_bundle(made)))
+    monkeypatch.setenv("MEDPERF_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(sys.modules, "medperf.cli.recomputing", None)
+    assert run(["verify", str(file), "--log-key", str(key), "--json"]) == 7
+    told = json.loads(capsys.readouterr().out)
+    assert "pip install" in next(each["detail"] for each in told["missing"] if each["step"] == 11)
+
+
+def test_the_command_computes_the_figures(world, made, tmp_path, monkeypatch, capsys):
+    key, file = tmp_path / "log-key.txt", tmp_path / "leaderboard.json"
+    key.write_text(world.log_key.to_text() + "\n")
+    forged = _bundle(made)
+    forged["leaderboard"]["rows"][0]["tie_group"] = 2
+    file.write_text(json.dumps(forged))
+    monkeypatch.setenv("MEDPERF_HOME", str(tmp_path / "home"))
+    assert run(["verify", str(file), "--log-key", str(key), "--json"]) == 7
+    told = json.loads(capsys.readouterr().out)
+    [failed] = told["failed"]
+    assert "rows.0.tie_group does not follow" in failed["detail"]

@@ -59,7 +59,7 @@ listing.add_show(command, DESCRIBED, "medperf result show 7")
 @command.command(
     example="""
     medperf result compare 4 7 --benchmark 1
-    medperf result compare "net v2" net --benchmark masses --metric sensitivity --json
+    medperf result compare densenet resnet --benchmark masses --metric sensitivity --json
     """
 )
 @click.argument("first", metavar="MODEL")

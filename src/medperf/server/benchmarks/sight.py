@@ -62,7 +62,7 @@ class Seen:
             benchmark=benchmark,
             plan=AnalysisPlan.model_validate(benchmark["analysis_plan"]),
             sight=Sight(with_sites=policy.sees_sites),
-            entries=_entries(call, number, policy, {fact["model_id"] for fact in facts}),
+            entries=_entries(call, number, policy, facts),
             facts=tuple(facts),
             withheld_reason=policy.withheld_reason,
             policy=policy,
@@ -148,22 +148,26 @@ class _Policy:
         return ""
 
 
-def _entries(call: Call, number: int, policy: _Policy, concerned: set[int]) -> tuple[Entry, ...]:
+def _entries(call: Call, number: int, policy: _Policy, facts: Iterable[Wire]) -> tuple[Entry, ...]:
     expected = queries.approved_datasets(call.connection, number)
-    n_expected = len(expected.keys() - set(expected.values()))
+    current = expected.keys() - set(expected.values())
     failed = queries.failed_executions(call.connection, number)
+    shown: dict[int, set[int]] = {}
+    for fact in facts:
+        shown.setdefault(fact["model_id"], set()).add(fact["dataset_id"])
     return tuple(
         Entry(
             model_id=model["id"],
             model=model["name"],
             organization=model["organization"],
-            n_expected=n_expected,
+            # With a result on a former version only, that on the current one is missing.
+            n_expected=len(current | shown.get(model["id"], set())),
             n_failed_executions=failed.get(model["id"], 0),
             version=model["version"],
         )
         for model in queries.entered_models(call.connection, number)
         if policy.sees_all
-        or model["id"] in concerned
+        or model["id"] in shown
         or model["organization_id"] == call.caller.organization_id
     )
 
