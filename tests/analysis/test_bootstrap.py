@@ -36,6 +36,13 @@ def test_the_same_secret_and_dataset_give_the_same_weights():
     assert np.array_equal(weights_of().weights, weights_of().weights)
 
 
+@pytest.mark.parametrize("scheme", list(Weights))
+def test_weights_drawn_some_at_a_time_are_the_same(scheme, monkeypatch):
+    whole = weights_of(scheme=scheme).weights
+    monkeypatch.setattr(bootstrap, "_BLOCK", 7 * len(PATIENTS))
+    assert np.array_equal(weights_of(scheme=scheme).weights, whole)
+
+
 def test_the_order_of_patients_does_not_matter():
     assert np.array_equal(weights_of().weights, weights_of(patients=PATIENTS[::-1] * 2).weights)
 

@@ -220,6 +220,19 @@ def test_replicates_of_models_are_paired_also_after_a_restart(tmp_path):
     assert document(one.leave(), secret=read_secret(secret)) == first
 
 
+def test_weights_that_take_much_memory_are_dropped_and_drawn_again(tmp_path, monkeypatch):
+    statistics = CaseStatistics(lambda: SECRET)
+    plan = AnalysisPlan.model_validate(PLAN)
+    left = [Evaluator(tmp_path / name).leave() for name in ("one", "two")]
+    left[1] = EvaluatorFiles(left[1].results, left[1].cases, "blake3:" + "c" * 64, N)
+    first = examine(left[0], plan, statistics).document
+    examine(left[1], plan, statistics)
+    assert len(statistics._kept) == 2
+    monkeypatch.setattr("medperf.site.case_statistics._MOST_KEPT_BYTES", 1)
+    assert examine(left[0], plan, statistics).document == first
+    assert len(statistics._kept) == 1
+
+
 def test_another_secret_has_another_name(evaluator):
     left = evaluator.leave()
     assert document(left)["pairing"] != document(left, secret=b"t" * 32)["pairing"]

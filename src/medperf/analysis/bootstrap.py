@@ -138,7 +138,13 @@ def resample(
     distinct = tuple(sorted(set(patients)))
     if len(distinct) < 2:  # noqa: PLR2004
         raise InestimableError("resampling needs two patients")
-    return Resampling(distinct, _DRAWS[scheme](rng, n_replicates, len(distinct)))
+    weights = np.empty((n_replicates, len(distinct)))
+    # Some at a time: what is drawn is the same, and memory holds little beside the weights.
+    step = max(1, _BLOCK // len(distinct))
+    for start in range(0, n_replicates, step):
+        some = weights[start : start + step]
+        some[:] = _DRAWS[scheme](rng, *some.shape)
+    return Resampling(distinct, weights)
 
 
 # --- statistics as functions of the weights of cases ---

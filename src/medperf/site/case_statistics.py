@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from medperf.analysis.bootstrap import Resampling
     from medperf.analysis.case_evidence import MeasuredCell
 
-_MOST_KEPT = 4
+_MOST_KEPT_BYTES = 1024**3
 _TAG = b"medperf pairing v1\0"
 _FEWEST_PATIENTS = 2
 
@@ -101,9 +101,12 @@ class CaseStatistics:
                 rng = site_generator(self._secret(), fingerprint)
                 kept = resample(rng, table.patients, plan.replicates)
             self._kept[key] = kept
-            while len(self._kept) > _MOST_KEPT:
+            while len(self._kept) > 1 and self._kept_bytes() > _MOST_KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]
         return kept
+
+    def _kept_bytes(self) -> int:
+        return sum(each.weights.nbytes for each in self._kept.values())
 
     def _pairing(self, table: CaseTable, fingerprint: str) -> str:
         """Names the weights; who does not have the secret can tell nothing from it."""
