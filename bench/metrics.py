@@ -1,9 +1,10 @@
 """DSC, HD95 and NSD of label maps, beside MONAI and ``surface-distance`` at each one's definition.
 
-``python -m bench.metrics [--shape 240x240x155] [--labels 3] [--growth]``. The libraries beside are
+``python -m bench.metrics [--shape 240x240x155] [--labels 3] [--brief]``. The libraries beside are
 not among what the project installs: run it with a Python that has them, and it says what is absent.
-Times are of the processor, all threads, best of five rounds in turns. Values must agree to 1e-6
-(relative above 1; MONAI computes in single precision).
+Times are by the clock on the wall, and of the processor over all threads, each the best of some
+rounds in turns. Values must agree to 1e-6 (relative above 1; MONAI computes in single precision).
+Then the same over volume size and label count, unless it is to be brief.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +29,14 @@ SPACING_MM = (1.0, 1.0, 1.0)
 TOLERANCE_MM = 1.0
 Values = dict[int, tuple[float, float, float]]
 RUNS = 5
+GROWTH_RUNS = 2
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--shape", default="240x240x155")
     options.add_argument("--labels", type=int, default=3)
-    options.add_argument("--growth", action="store_true", help="over volume size and label count")
+    options.add_argument("--brief", action="store_true", help="at one size and label count only")
     options.add_argument("--peak", choices=sorted(METHODS), help="print the peak memory of one")
     options.add_argument("--maps", type=Path, help="label maps for --peak")
     given = options.parse_args(arguments if arguments is not None else [])
@@ -49,38 +52,32 @@ def main(arguments: list[str] | None = None) -> None:
         print(memory_mib("VmHWM") - before)
         return
     compare(shape, given.labels)
-    if given.growth:
-        for factor in (0.5, 0.75, 1.25):
-            compare(tuple(int(side * factor) for side in shape), given.labels)
-        for n_labels in (1, 6, 12):
-            compare(shape, n_labels)
+    if not given.brief:
+        sizes = [tuple(int(side * factor) for side in shape) for factor in (0.5, 0.75, 1, 1.25)]
+        growth([(size, given.labels) for size in sizes], "volume size")
+        growth([(shape, n_labels) for n_labels in (1, 3, 6, 12)], "label count")
 
 
 def compare(shape: tuple[int, ...], n_labels: int) -> None:
     reference, prediction = label_maps(shape, n_labels)
-    present = {
-        name: method
-        for name, (module, method) in METHODS.items()
-        if not module or importlib.util.find_spec(module)
-    }
+    present = installed()
     notes = [
         f"{module} is not installed beside this Python: not measured"
         for name, (module, _) in METHODS.items()
         if name not in present
     ]
     values = {name: method(reference, prediction, n_labels) for name, method in present.items()}
-    times = dict.fromkeys(present, float("inf"))
-    # In turns, and the best of each: a busy machine slows all of them down, but not all at once.
-    for _ in range(RUNS):
-        for name, method in present.items():
-            started = time.process_time()
-            method(reference, prediction, n_labels)
-            times[name] = min(times[name], time.process_time() - started)
-    rows = [Row(name, times[name], "s") for name in times if name.startswith("own")]
+    times = best_of(RUNS, present, reference, prediction, n_labels)
+    rows = []
     for own, other, target in PAIRS:
         if other not in times:
+            rows.append(Row(own, times[own].wall_s, "s"))
             continue
-        rows.append(Row(f"{own} beside {other}", times[own], "s", times[other], other, target))
+        for what, mine, beside in (
+            (f"{own} beside {other}", times[own].wall_s, times[other].wall_s),
+            ("  time of the processor", times[own].processor_s, times[other].processor_s),
+        ):
+            rows.append(Row(what, mine, "s", beside, other, target))
         with tempfile.TemporaryDirectory() as folder:
             maps = Path(folder) / "maps.npz"
             np.savez(maps, reference=reference, prediction=prediction)
@@ -90,6 +87,56 @@ def compare(shape: tuple[int, ...], n_labels: int) -> None:
             f"{own} and {other}: largest difference {worst(values[own], values[other]):.1e}"
         )
     show(f"DSC + HD95 + NSD@1mm, {'x'.join(map(str, shape))}, {n_labels} labels", rows, notes)
+
+
+def growth(points: Sequence[tuple[tuple[int, ...], int]], over: str) -> None:
+    """One line per pair of methods and point: how the times, and their ratio, grow."""
+    present = installed()
+    rows = []
+    for shape, n_labels in points:
+        times = best_of(GROWTH_RUNS, present, *label_maps(shape, n_labels), n_labels)
+        for own, other, target in PAIRS:
+            what = f"{own}, {'x'.join(map(str, shape))}, {n_labels} labels"
+            beside = times[other].wall_s if other in times else None
+            rows.append(Row(what, times[own].wall_s, "s", beside, other, target))
+    show(f"The same over {over}, time on the wall", sorted(rows, key=lambda row: row.what[:10]))
+
+
+def installed() -> dict[str, Callable[..., Values]]:
+    """The methods whose library is there."""
+    return {
+        name: method
+        for name, (module, method) in METHODS.items()
+        if not module or importlib.util.find_spec(module)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The shortest of some runs, by two clocks."""
+
+    wall_s: float = float("inf")
+    processor_s: float = float("inf")
+
+
+def best_of(
+    runs: int,
+    methods: Mapping[str, Callable[..., Values]],
+    reference: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    n_labels: int,
+) -> dict[str, Best]:
+    """In turns, and the best of each: a busy machine slows all of them, but not all at once."""
+    best = dict.fromkeys(methods, Best())
+    for _ in range(runs):
+        for name, method in methods.items():
+            wall, processor = time.perf_counter(), time.process_time()
+            method(reference, prediction, n_labels)
+            best[name] = Best(
+                min(best[name].wall_s, time.perf_counter() - wall),
+                min(best[name].processor_s, time.process_time() - processor),
+            )
+    return best
 
 
 def label_maps(
