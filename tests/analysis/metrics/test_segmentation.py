@@ -282,3 +282,30 @@ def test_lesions_too_small_to_count_leave_nothing_to_measure():
     small[2, 2, 2] = True
     found = values_of(["lesion_dsc_brats@3-50mm3"], MaskPair(small, small, (1.0, 1.0, 1.0)))
     assert found["lesion_dsc_brats@3-50mm3"].missing is Missing.NO_OBJECTS
+
+
+@given(pair=pairs())
+@settings(max_examples=40)
+def test_the_order_of_the_axes_in_memory_does_not_matter(pair):
+    # What nibabel reads has the first axis fastest; what numpy makes has the last.
+    turned = MaskPair(
+        np.asfortranarray(pair.reference), np.asfortranarray(pair.prediction), pair.spacing_mm
+    )
+    assert values_of(NAMES, turned) == values_of(NAMES, pair)
+
+
+def test_far_elements_are_found_in_either_order_of_memory():
+    reference, prediction = (np.zeros((30, 25, 9), dtype=np.uint8) for _ in range(2))
+    reference[3:12, 4:13, 2:5] = 1
+    prediction[9:24, 8:21, 3:8] = 1
+    spacing = (0.78125, 0.78125, 6.5)
+    names = ("hd95_surfel", "assd_surfel", "nsd_surfel@2mm", "hd_voxel", "nsd_voxel@2mm")
+    found = [
+        values_of(names, masks)
+        for maps in (
+            LabelMapPair(reference, prediction, spacing),
+            LabelMapPair(np.asfortranarray(reference), np.asfortranarray(prediction), spacing),
+        )
+        for _, masks in maps.regions({"lesion": (1,)})
+    ]
+    assert found[0] == found[1]

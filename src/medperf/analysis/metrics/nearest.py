@@ -24,7 +24,8 @@ def nearest_distances_mm(here: Bools, there: Bools, spacing_mm: tuple[float, ...
 
     Both have the same shape, and ``there`` holds at least one element.
     """
-    field = np.pad(there, REACH)
+    # Images come with either axis first in memory; steps below are counted in one of both orders.
+    field = np.ascontiguousarray(np.pad(there, REACH))
     strides = np.array(field.strides, dtype=np.int64)
     near = field.ravel()
     places = np.flatnonzero(np.pad(here, REACH))
