@@ -181,8 +181,7 @@ class Cast:
                     "digest": digest_of_reference("demo"),
                 },
                 "analysis_plan": _PLAN,
-                "dataset_auto_approval": {"mode": "always"},
-                "model_auto_approval": {"mode": "always"},
+                "association_policy": '@id("all") permit (principal, action, resource);',
                 "result_auto_approval": True,
             }
         )

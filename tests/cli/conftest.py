@@ -24,6 +24,7 @@ _DRAFT = {
     "state": "development",
     "digest": DIGEST,
     "analysis_plan_digest": DIGEST,
+    "association_policy_version": 0,
 }
 _BEGINNINGS = {
     "associations": {

@@ -6,6 +6,10 @@ import boards
 import pytest
 import yaml
 
+from medperf.policy.actions import Scope
+from medperf.policy.decision import Policy
+from medperf.policy.templates import show
+
 PLAN = {"metrics": [{"name": "auroc", "lower": 0, "upper": 1}], "primary": "auroc"}
 GOOD = """\
 name: breast cancer
@@ -16,8 +20,8 @@ reference_model: lr
 demo_dataset: demo
 analysis_plan: plan.yaml
 release_policy: {audience: participants, moment: approved}
-dataset_auto_approval: [Hospital A]
-model_auto_approval: never
+association_policy:
+- {template: accept-organizations, what: dataset, organizations: [Hospital A]}
 """
 
 
@@ -45,7 +49,9 @@ def test_a_file_becomes_a_benchmark(ready, registry, folder):
     assert (sent["preparator_id"], sent["evaluator_id"], sent["reference_model_id"]) == (1, 2, 1)
     assert sent["analysis_plan"]["primary"] == "auroc"
     assert sent["demo_dataset"]["url"] == str(folder / "demo")
-    assert sent["dataset_auto_approval"] == {"mode": "allow_list", "organization_ids": [1]}
+    shown = show(Policy(sent["association_policy"], Scope.SERVER))
+    assert [rule.id for rule in shown] == ["ask", "accept-organizations"]
+    assert shown[1].choice.values == {"what": "dataset", "organizations": [1]}
 
 
 def test_options_are_enough(ready, registry):
@@ -63,6 +69,19 @@ def test_options_win_over_the_file(ready, registry):
     assert _sent(registry)["name"] == "other"
 
 
+def test_the_policy_may_be_a_file_of_its_own(ready, registry, folder):
+    rules = '@id("all") permit (principal, action, resource);'
+    lines = [line for line in GOOD.splitlines() if "template" not in line]
+    text = "\n".join(lines).replace("association_policy:", "association_policy: part.cedar")
+    (folder / "benchmark.yaml").write_text(text)
+    (folder / "part.cedar").write_text(rules)
+    assert ready("benchmark", "register", "benchmark.yaml").status == 0
+    assert _sent(registry)["association_policy"] == rules
+    (folder / "part.cedar").write_text("permit (principal);")
+    ran = ready("benchmark", "register", "benchmark.yaml", "--json")
+    assert "part.cedar, line 1, column" in ran.problem["detail"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -72,7 +91,10 @@ def test_options_win_over_the_file(ready, registry):
         ("demo\n", "nowhere\n", "benchmark.yaml, line 6: demo_dataset: there is nothing at"),
         ("demo\n", "{url: demo, size: 3}\n", "line 6: demo_dataset: has no size"),
         ("participants", "martians", "benchmark.yaml, line 8: release_policy.audience: Input should"),
-        ("never", "sometimes", "benchmark.yaml, line 10: model_auto_approval.mode: "),
+        ("accept-organizations", "accept", "line 9: association_policy: there is no template"),
+        ("what: dataset", "which: dataset", "line 9: association_policy: which: there is no such"),
+        ("[Hospital A]", "[Nobody]", "line 9: association_policy: there is no organization named"),
+        ("template: ", "rule: ", "line 9: association_policy: name a file of rules, or list"),
         ("name: breast", "name: [breast", "benchmark.yaml, line 2: "),
         ("evaluator: 2", "preparator: 2", "line 4: 'preparator' stands on line 3 already"),
         ("plan.yaml", "{metrics: [{name: auroc}], primary: f1}", "line 7: analysis_plan: primary must"),

@@ -37,6 +37,8 @@ EVERYTHING = '@id("everything") permit (principal, action, resource);'
 ASK = '@id("ask") permit (principal, action in [Action::"run", Action::"release"], resource);'
 ASK_TO_RELEASE = f"""{ASK}
 @id("run") permit (principal, action == Action::"runUnattended", resource);"""
+WELCOME = '@id("everybody") permit (principal, action, resource);'
+"""Lets every dataset and every model take part in a benchmark without asking."""
 PLAN = {
     "metrics": [{"name": "accuracy", "lower": 0, "upper": 1}],
     "primary": "accuracy",
@@ -182,8 +184,7 @@ class Federation:
                 reference_model_id=self.reference.id,
                 demo_dataset={"url": "https://example.org/demo.tar.gz", "digest": DIGEST},
                 analysis_plan=plan,
-                dataset_auto_approval={"mode": "always"},
-                model_auto_approval={"mode": "always"},
+                association_policy=WELCOME,
                 result_auto_approval=True,
             )
         )

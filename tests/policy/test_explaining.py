@@ -5,11 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy import policy_world as world
 
-from medperf.domain.associations import AssociationKind
-from medperf.domain.benchmarks import AutoApproval
 from medperf.domain.errors import MalformedFileError
-from medperf.policy.actions import Action, Answer, Scope
-from medperf.policy.associating import policy_of_settings
+from medperf.policy.actions import Action, Answer
 from medperf.policy.decision import Policy
 from medperf.policy.explaining import explain
 from medperf.policy.facts import AgreementFacts, ApprovalFacts
@@ -142,28 +139,3 @@ def test_simulating_a_draft_keeps_what_differs():
 def test_a_faulty_draft_is_not_simulated():
     with pytest.raises(MalformedFileError, match="line 1"):
         simulate([], Policy("permit"))
-
-
-NEVER, ALWAYS = AutoApproval(), AutoApproval(mode="always")
-LISTED = AutoApproval(mode="allow_list", organization_ids=(1, 9))
-
-
-@pytest.mark.parametrize(
-    ("setting", "organization_id", "answer"),
-    [
-        (NEVER, 1, Answer.ASK),
-        (ALWAYS, 5, Answer.GO_AHEAD),
-        (LISTED, 1, Answer.GO_AHEAD),
-        (LISTED, 5, Answer.ASK),
-        (AutoApproval(mode="allow_list"), 1, Answer.ASK),
-    ],
-)
-@pytest.mark.parametrize("kind", AssociationKind)
-def test_a_benchmarks_settings_are_a_policy(setting, organization_id, answer, kind):
-    by_kind = {AssociationKind.DATASET: NEVER, AssociationKind.MODEL: NEVER, kind: setting}
-    text = policy_of_settings(by_kind[AssociationKind.DATASET], by_kind[AssociationKind.MODEL])
-    policy = Policy(text, Scope.SERVER)
-    facts = replace(world.ASKING, organization_id=organization_id, kind=kind)
-    assert policy.decide(Action.ASSOCIATE, facts).answer is answer
-    other = next(other for other in AssociationKind if other is not kind)
-    assert policy.decide(Action.ASSOCIATE, replace(facts, kind=other)).answer is Answer.ASK

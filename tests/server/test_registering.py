@@ -6,7 +6,6 @@ from server_fixtures import Federation, container_config, digest
 from medperf.domain import lifecycle
 from medperf.domain.ai_models import ModelForm
 from medperf.domain.associations import AssociationForm
-from medperf.domain.benchmarks import AutoApproval
 from medperf.domain.container_records import ContainerForm, FileReference
 from medperf.domain.errors import (
     ContainerConfigError,
@@ -373,31 +372,3 @@ def test_a_compatibility_outcome_holds_plain_values_only(federation: Federation)
     )
     with pytest.raises(InvalidRequestError, match="compatibility"):
         federation.vera.client.associations.register(form)
-
-
-@pytest.mark.parametrize(
-    ("mode", "listed", "state"),
-    [
-        ("never", False, "pending"),
-        ("always", False, "approved"),
-        ("allow_list", True, "approved"),
-        ("allow_list", False, "pending"),
-    ],
-)
-def test_a_benchmarks_settings_may_approve_associations(
-    federation: Federation, mode: str, listed: bool, state: str
-) -> None:
-    first = federation.benchmark_record
-    welcome = AutoApproval(mode=mode, organization_ids=(federation.vendor.id,) if listed else ())
-    benchmark = federation.benchmark(
-        federation.cara,
-        "Automatic",
-        preparator_id=first.preparator_id,
-        evaluator_id=first.evaluator_id,
-        reference_model_id=first.reference_model_id,
-        model_auto_approval=welcome,
-    )
-    asked = federation.ask(federation.vera, benchmark, federation.net)
-    assert asked.state == state
-    assert asked.decided_by == ("server" if state == "approved" else None)
-    assert ("policy approves this (ask, accept-" in asked.reason) is (state == "approved")

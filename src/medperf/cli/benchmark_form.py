@@ -25,7 +25,6 @@ REFERENCES = {
     "reference_model": ("reference_model_id", "models"),
     "supersedes": ("supersedes_id", "benchmarks"),
 }
-_AUTO_APPROVAL = ("dataset_auto_approval", "model_auto_approval")
 PLAIN = (
     "name",
     "clinical_task",
@@ -33,7 +32,7 @@ PLAIN = (
     "demo_dataset",
     "analysis_plan",
     "release_policy",
-    *_AUTO_APPROVAL,
+    "association_policy",
     "result_auto_approval",
 )
 KEYS = (*PLAIN, *REFERENCES)
@@ -93,8 +92,8 @@ def _translated(document: Document, key: str, given: Any, find: Find) -> tuple[s
         return key, read_plan(beside / given)
     if key == "demo_dataset":
         return key, _demo_dataset(document, given)
-    if key in _AUTO_APPROVAL:
-        return key, _auto_approval(given, find)
+    if key == "association_policy":
+        return key, _association_policy(document, given, find)
     return key, given
 
 
@@ -108,14 +107,30 @@ def _demo_dataset(document: Document, given: Any) -> dict[str, str]:
     return {"url": address, "digest": digest_at(address, said.get("digest"))}
 
 
-def _auto_approval(given: Any, find: Find) -> Any:
-    # Either never, always, a list of organizations, or the table of the API.
+def _association_policy(document: Document, given: Any, find: Find) -> str:
+    """A file of Cedar, or a list of templates, each with the values of its fields."""
+    from medperf.cli.policy_options import demand_valid, read_text
+    from medperf.policy.actions import Scope
+    from medperf.policy.templates import Choice, compose
+
+    place = ("association_policy",)
     if isinstance(given, str):
-        return {"mode": given}
-    if isinstance(given, list):
-        numbers = [find("organizations", str(name)) for name in given]
-        return {"mode": "allow_list", "organization_ids": numbers}
-    return given
+        text = read_text(document.path.parent / given)
+        demand_valid(text, given, Scope.SERVER)
+        return text
+    if not isinstance(given, list) or not all(
+        isinstance(each, Mapping) and isinstance(each.get("template"), str) for each in given
+    ):
+        raise document.refuse(place, "name a file of rules, or list templates (template: NAME)")
+    choices = []
+    for each in given:
+        values = {str(name): value for name, value in each.items() if name != "template"}
+        if "organizations" in values:
+            listed = values["organizations"]
+            names = listed if isinstance(listed, list) else [listed]
+            values["organizations"] = [find("organizations", str(name)) for name in names]
+        choices.append(Choice(each["template"], values))
+    return compose(choices, scope=Scope.SERVER)
 
 
 def _unknown(document: Document) -> Iterator[str]:
@@ -125,8 +140,14 @@ def _unknown(document: Document) -> Iterator[str]:
 
 
 def _missing(document: Document) -> Iterator[str]:
-    optional = {"description", "supersedes", "release_policy", "result_auto_approval"}
-    needed = set(KEYS) - optional - set(_AUTO_APPROVAL)
+    optional = {
+        "description",
+        "supersedes",
+        "release_policy",
+        "association_policy",
+        "result_auto_approval",
+    }
+    needed = set(KEYS) - optional
     return (key for key in KEYS if key in needed and key not in document.data)
 
 

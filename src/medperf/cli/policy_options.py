@@ -9,6 +9,7 @@ import click
 from medperf.domain.errors import InvalidRequestError, MalformedFileError, UnreadableFileError
 
 if TYPE_CHECKING:
+    from medperf.policy.actions import Scope
     from medperf.policy.catalog import Template
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,8 +38,34 @@ def policy_options(function: F) -> F:
     return file(templates(values(function)))
 
 
-def policy_text(file: Path | None, templates: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """The policy that the options name.
+def benchmark_option(function: F) -> F:
+    """``--benchmark``: not a site's policy but a benchmark's, about who takes part."""
+    return click.option(
+        "--benchmark",
+        metavar="NUMBER|NAME",
+        help="A benchmark's policy about who takes part, instead of a site's.",
+    )(function)
+
+
+def for_option(function: F) -> F:
+    """``--for``: whose templates and facts."""
+    return click.option(
+        "--for",
+        "whose",
+        type=click.Choice(["site", "benchmark"]),
+        default="site",
+        show_default=True,
+        help="Whose policy it is to be.",
+    )(function)
+
+
+def policy_text(
+    file: Path | None,
+    templates: tuple[str, ...],
+    values: tuple[str, ...],
+    scope: "Scope | None" = None,
+) -> str:
+    """The policy that the options name; of a site, unless another scope is given.
 
     Raises:
         InvalidRequestError: they name none, or two; a template or a field does not exist.
@@ -53,10 +80,12 @@ def policy_text(file: Path | None, templates: tuple[str, ...], values: tuple[str
             "which policy? neither --file nor --template was given",
             hint="'medperf policy new --list' shows the templates.",
         )
-    return composed(templates, values)
+    return composed(templates, values, scope)
 
 
-def composed(templates: tuple[str, ...], values: tuple[str, ...]) -> str:
+def composed(
+    templates: tuple[str, ...], values: tuple[str, ...], scope: "Scope | None" = None
+) -> str:
     """The policy that templates make, with the values filled in.
 
     Raises:
@@ -66,7 +95,8 @@ def composed(templates: tuple[str, ...], values: tuple[str, ...]) -> str:
     from medperf.policy.catalog import CATALOG
     from medperf.policy.templates import Choice, compose
 
-    catalog = CATALOG[Scope.SITE]
+    scope = scope or Scope.SITE
+    catalog = CATALOG[scope]
     known = {name: catalog[name] for name in templates if name in catalog}
     filled: dict[str, dict[str, Any]] = {name: {} for name in templates}
     for text in values:
@@ -75,7 +105,7 @@ def composed(templates: tuple[str, ...], values: tuple[str, ...]) -> str:
             raise InvalidRequestError(f"{text!r} is not NAME=VALUE")
         template, field = _field(name, known)
         filled[template][field] = _value(known[template], field, value)
-    return compose([Choice(name, filled[name]) for name in templates])
+    return compose([Choice(name, filled[name]) for name in templates], scope=scope)
 
 
 def read_text(file: Path) -> str:
@@ -90,15 +120,16 @@ def read_text(file: Path) -> str:
         raise UnreadableFileError(f"{file} cannot be read as text: {error}") from None
 
 
-def demand_valid(text: str, name: str) -> None:
+def demand_valid(text: str, name: str, scope: "Scope | None" = None) -> None:
     """Refuse a policy with faults, one line for each.
 
     Raises:
         MalformedFileError: it has faults.
     """
+    from medperf.policy.actions import Scope
     from medperf.policy.decision import Policy
 
-    faults = Policy(text).faults
+    faults = Policy(text, scope or Scope.SITE).faults
     if faults:
         said = "\n".join(f"{name}, {fault}" for fault in faults)
         raise MalformedFileError(said, hint="Nothing was changed. Correct the lines it names.")

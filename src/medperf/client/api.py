@@ -9,7 +9,13 @@ from medperf.client.transport import Credential, Transport
 from medperf.domain.agreements import Agreement, AgreementForm
 from medperf.domain.ai_models import Model, ModelForm
 from medperf.domain.associations import Association, AssociationForm
-from medperf.domain.benchmarks import Benchmark, BenchmarkForm
+from medperf.domain.benchmarks import (
+    AssociationPolicies,
+    AssociationPolicy,
+    AssociationPolicyForm,
+    Benchmark,
+    BenchmarkForm,
+)
 from medperf.domain.container_records import Container, ContainerForm
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.executions import (
@@ -106,6 +112,18 @@ class Benchmarks(Registrable[BenchmarkForm, Benchmark]):
         """GET ``/benchmarks/{number}/bundle``: the leaderboard with all that proves it."""
         answer = self._transport.get(f"{self._path}/{number}/bundle")
         return LogBundle.model_validate(answer)
+
+    def policies(self, number: int) -> tuple[AssociationPolicy, ...]:
+        """GET ``/benchmarks/{number}/policies``: all that were ever in force, oldest first."""
+        answer = self._transport.get(f"{self._path}/{number}/policies")
+        return AssociationPolicies.model_validate(answer).items
+
+    def put_policy(self, number: int, form: AssociationPolicyForm) -> AssociationPolicy:
+        """POST ``/benchmarks/{number}/policies``: who may take part from now on."""
+        answer = self._transport.post(
+            f"{self._path}/{number}/policies", form.model_dump(mode="json")
+        )
+        return AssociationPolicy.model_validate(answer)
 
 
 class Executions(Actable[Execution]):

@@ -4,17 +4,24 @@ It is made here from what the person can see, not taken from the server, which m
 refuses any difference. So nobody signs digests that a server only claims.
 """
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from medperf.domain import lifecycle
 from medperf.domain.errors import InvalidRequestError
+from medperf.domain.people import User
 
 if TYPE_CHECKING:
     from medperf.client.api import ServerClient
     from medperf.provenance.keys import Signer
-    from medperf.provenance.predicates import AgreementPredicate, Decider, DecisionPredicate
+    from medperf.provenance.predicates import (
+        AgreementPredicate,
+        Decider,
+        DecisionPredicate,
+        Predicate,
+    )
 
 _Facts = tuple[str, str, int, dict[str, str], int | None]
 """The state that follows; noun and number of what is decided; its digests; the benchmark."""
@@ -45,21 +52,10 @@ def sign_decision(
         TransitionError: if the state does not allow the act.
         InvalidRequestError: if what must be signed is not visible to the person.
     """
-    from medperf.provenance.envelope import sign  # noqa: PLC0415 - slow to import
-    from medperf.provenance.predicates import Decider  # noqa: PLC0415
-    from medperf.provenance.statements import make_statement  # noqa: PLC0415
-
     me = server.me()
     if me.user is None:
         return None
-    by = Decider(
-        name=me.user.name,
-        role="person",
-        at=at,
-        user_id=me.user.id,
-        key_id=signer.key_id,
-        vouched_by="key",
-    )
+    by = _decider(me.user, signer, at)
     said: AgreementPredicate | DecisionPredicate
     if noun == lifecycle.AGREEMENT.noun:
         said = _agreement(server, number, action, me.organization.id, by, reason)
@@ -69,6 +65,57 @@ def sign_decision(
         if facts is None:
             return None
         said = _decision(facts, me.organization.name, by, reason)
+    return _signed(said, signer)
+
+
+def sign_policy(
+    server: "ServerClient", signer: "Signer", benchmark_id: int, text: str, *, at: datetime
+) -> dict[str, Any]:
+    """Sign the next policy of a benchmark about taking part.
+
+    Raises:
+        InvalidRequestError: if no person asks.
+    """
+    from medperf.provenance.predicates import PolicyPredicate  # noqa: PLC0415
+
+    me = server.me()
+    if me.user is None:
+        raise InvalidRequestError("a benchmark's policy is put in force by a person")
+    found = server.benchmarks.get(benchmark_id)
+    return _signed(
+        PolicyPredicate(
+            policy_version=found.association_policy_version + 1,
+            policy_digest=_digest_of(text.strip()),
+            supersedes_digest=_digest_of(found.association_policy),
+            benchmark_id=benchmark_id,
+            decided_by=_decider(me.user, signer, at),
+            in_force_at=at,
+        ),
+        signer,
+    )
+
+
+def _digest_of(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _decider(user: User, signer: "Signer", at: datetime) -> "Decider":
+    from medperf.provenance.predicates import Decider  # noqa: PLC0415
+
+    return Decider(
+        name=user.name,
+        role="person",
+        at=at,
+        user_id=user.id,
+        key_id=signer.key_id,
+        vouched_by="key",
+    )
+
+
+def _signed(said: "Predicate", signer: "Signer") -> dict[str, Any]:
+    from medperf.provenance.envelope import sign  # noqa: PLC0415 - slow to import
+    from medperf.provenance.statements import make_statement  # noqa: PLC0415
+
     return sign(make_statement(said.subjects(), said), signer).to_value()
 
 

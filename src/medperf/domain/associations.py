@@ -39,6 +39,19 @@ class AssociationForm(Form):
         return self
 
 
+class PolicyDecision(Record):
+    """What the benchmark's policy said last about a request, and the facts it looked at.
+
+    With the policy of that digest the decision can be made again; lists leave it out.
+    """
+
+    answer: str
+    rules: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+    policy_digest: str | None = None
+    facts: dict[str, Any]
+
+
 class Association(Record):
     """A request to take part, and what became of it."""
 
@@ -53,6 +66,7 @@ class Association(Record):
     decided_by: str | None = None
     reason: str = ""
     compatibility: dict[str, Any] | None = None
+    policy_decision: PolicyDecision | None = None
     priority: int = 0
     created_at: UtcTime
     decided_at: UtcTime | None = None

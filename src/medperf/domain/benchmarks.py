@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from medperf.domain.identifiers import Digest, Id, Name, UtcTime
 from medperf.domain.wire import Form, Record
 
 _FEWEST_EDGES = 2
+LONGEST_POLICY = 250_000
 METRIC_NAME_PATTERN = r"^[a-z][a-z0-9_.@-]{0,63}$"
 
 
@@ -188,15 +189,12 @@ class ReleasePolicy(Form):
     pseudonymous_sites: bool = False
 
 
-class AutoApproval(Form):
-    """Which association requests need no person: none, all, or those of listed organizations."""
-
-    mode: Literal["never", "always", "allow_list"] = "never"
-    organization_ids: tuple[Id, ...] = ()
-
-
 class BenchmarkForm(Form):
-    """A benchmark to register."""
+    """A benchmark to register.
+
+    ``association_policy`` is Cedar text of the server's scope: who may take part, and who without
+    asking a person. Without one, a person is asked about everybody.
+    """
 
     name: Name
     clinical_task: str = Field(min_length=3, max_length=400)
@@ -207,14 +205,17 @@ class BenchmarkForm(Form):
     demo_dataset: FileReference
     analysis_plan: AnalysisPlan
     release_policy: ReleasePolicy = ReleasePolicy()
-    dataset_auto_approval: AutoApproval = AutoApproval()
-    model_auto_approval: AutoApproval = AutoApproval()
+    association_policy: str = Field(default="", max_length=LONGEST_POLICY)
     result_auto_approval: bool = False
     supersedes_id: Id | None = None
 
 
 class Benchmark(Record):
-    """A registered benchmark version. ``digest`` covers everything that can change a result."""
+    """A registered benchmark version. ``digest`` covers everything that can change a result.
+
+    ``association_policy_version`` counts the policies that were put in force, with a statement in
+    the log for each; 0 is a draft, or one that was in force before there were statements.
+    """
 
     id: Id
     name: Name
@@ -228,8 +229,8 @@ class Benchmark(Record):
     analysis_plan: AnalysisPlan
     analysis_plan_digest: Digest
     release_policy: ReleasePolicy
-    dataset_auto_approval: AutoApproval
-    model_auto_approval: AutoApproval
+    association_policy: str
+    association_policy_version: int
     result_auto_approval: bool
     digest: Digest
     organization_id: Id
@@ -237,3 +238,31 @@ class Benchmark(Record):
     state: str
     supersedes_id: Id | None = None
     created_at: UtcTime
+
+
+class AssociationPolicyForm(Form):
+    """A policy of a benchmark to put in force, in Cedar.
+
+    ``statement`` is the ``policy`` statement that the log will hold, signed by a person with a key.
+    """
+
+    text: str = Field(min_length=1, max_length=LONGEST_POLICY)
+    statement: dict[str, Any] | None = None
+
+
+class AssociationPolicy(Record):
+    """One version of a benchmark's policy, with the statement that put it in force."""
+
+    benchmark_id: Id
+    version: int
+    text: str
+    digest: Digest
+    statement: dict[str, Any]
+    put_in_force_by: str  # "user:3", or "server" for the one it was registered with
+    in_force_at: UtcTime
+
+
+class AssociationPolicies(Record):
+    """Every policy of a benchmark that was ever in force, oldest first."""
+
+    items: tuple[AssociationPolicy, ...]

@@ -205,6 +205,13 @@ class OwnApprovalError(ForbiddenError):
     hint = "Someone of the other side, and not the requester, must decide."
 
 
+class AssociationDeniedError(ForbiddenError):
+    """The benchmark's own policy does not let this take part."""
+
+    code = "association-denied"
+    hint = "The message names the rule; ask the benchmark's owner, or meet what it asks for."
+
+
 class OwnSignatureError(ForbiddenError):
     """You registered a key of your own, and this decision is not signed with it."""
 

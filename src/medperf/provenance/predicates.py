@@ -291,7 +291,11 @@ class AgreementPredicate(AgreementTerms, Predicate):
 
 
 class PolicyPredicate(Predicate):
-    """A site or the server put a version of its policy in force."""
+    """A site put a version of its policy in force, or somebody did for a benchmark.
+
+    A site names its people in `approved_by`; for a benchmark, `decided_by` says who it was and who
+    vouches for that.
+    """
 
     kind: ClassVar[str] = "policy"
 
@@ -299,7 +303,9 @@ class PolicyPredicate(Predicate):
     policy_digest: Digest
     supersedes_digest: Digest | None = None
     site_id: Id | None = None
-    approved_by: tuple[Approval, ...]
+    benchmark_id: Id | None = None
+    decided_by: Decider | None = None
+    approved_by: tuple[Approval, ...] = ()
     in_force_at: UtcTime
 
     def subjects(self) -> dict[str, str]:
@@ -362,5 +368,7 @@ def decider_of(predicate: Predicate) -> Decider | None:
             return predicate.decided_by
         case AgreementPredicate():
             return predicate.by
+        case PolicyPredicate():
+            return predicate.decided_by
         case _:
             return None

@@ -40,7 +40,7 @@ _SIGNERS = {
     "result": {"site"},
     "decision": {"server", "person"},
     "agreement": {"server", "person"},
-    "policy": {"server", "site"},
+    "policy": {"server", "site", "person"},
     "release": {"server", "person"},
 }
 
@@ -189,17 +189,17 @@ def _vouching(decider: Decider | None, owners: Mapping[str, str]) -> str:
 
 
 def _owns(span: KeySpan, predicate: Predicate) -> bool:
-    if span.owner_type == "person":
-        decider = decider_of(predicate)
-        return decider is None or (decider.user_id, decider.key_id) == (
-            span.owner_id,
-            span.public.key_id,
-        )
     site_id = getattr(predicate, "site_id", None)
     if span.owner_type == "site":
         return site_id == span.owner_id
-    # A site's policy is its own: the server cannot sign another one for it.
-    return not isinstance(predicate, PolicyPredicate) or site_id is None
+    if isinstance(predicate, PolicyPredicate) and site_id is not None:
+        return False  # A site's policy is its own: nobody else can sign another one for it.
+    decider = decider_of(predicate)
+    return (
+        span.owner_type != "person"
+        or decider is None
+        or (decider.user_id, decider.key_id) == (span.owner_id, span.public.key_id)
+    )
 
 
 # Step 5

@@ -31,6 +31,11 @@ ASSOCIATIONS = View(
         "dataset_id": by_id(associations.c.dataset_id),
         "model_id": by_id(associations.c.model_id),
     },
+    list_columns=tuple(
+        column
+        for column in associations.c
+        if column.key not in {"requested_side", "policy_decision"}
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from medperf.domain import lifecycle
 from medperf.domain.associations import AssociationForm, AssociationKind
 from medperf.domain.errors import (
+    AssociationDeniedError,
     DuplicateError,
     ForbiddenError,
     InvalidRequestError,
@@ -17,12 +18,12 @@ from medperf.server.acts import find_act, perform
 from medperf.server.ai_models.queries import MODELS
 from medperf.server.associations import welcome
 from medperf.server.associations.queries import ASSOCIATIONS, sides_of, subject_digests
-from medperf.server.benchmarks.queries import BENCHMARKS
+from medperf.server.benchmarks.queries import BENCHMARKS, whole
 from medperf.server.benchmarks.service import refresh_completeness
 from medperf.server.call import SERVER, Call, Wire
 from medperf.server.datasets.queries import DATASETS
-from medperf.server.db.queries import row
-from medperf.server.db.tables import associations
+from medperf.server.db.queries import numbered, row
+from medperf.server.db.tables import associations, datasets, models
 from medperf.server.db.writing import add
 from medperf.server.executions.revoking import (
     announce_to_benchmark,
@@ -62,6 +63,7 @@ def request(call: Call, form: AssociationForm) -> Wire:
     if found:
         raise InvalidRequestError(f"compatibility: {found[0].path}: {found[0].message}")
     _require_new(call, form)
+    decision, kept = welcome.decide(call, form, benchmark, subject)
     number = add(
         call,
         associations,
@@ -74,14 +76,13 @@ def request(call: Call, form: AssociationForm) -> Wire:
         requested_by_organization_id=call.caller.organization_id,
         requested_side=asking,
         compatibility=form.compatibility or None,
+        policy_decision=kept,
         priority=form.priority,
         created_at=call.now,
     )
     registered(call, "association", number)
-    if asking == _SUBJECT:
-        decision = welcome.decide(call.connection, form, benchmark, subject, call.now)
-        if decision.answer is Answer.GO_AHEAD:
-            _approve_by_policy(call, number, decision)
+    if asking == _SUBJECT and decision.answer is Answer.GO_AHEAD:
+        _approve_by_policy(call, number, decision)
     return get(call, number)
 
 
@@ -97,8 +98,10 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
     if action in _DECISIONS and Side.EITHER in sides:
         _require_other_side(call, thing, sides)
     found = find_act(lifecycle.ASSOCIATION, thing["state"], action, sides)
+    values: Wire = {}
     if found.target == "approved":
         _require_still_ready(thing)
+        values["policy_decision"] = _ask_policy_again(call, thing)
     perform(
         call,
         lifecycle.ASSOCIATION,
@@ -109,6 +112,7 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
         reason=reason,
         decided_by=call.caller.actor,
         decided_at=call.now,
+        **values,
     )
     _log(call, thing, found.target, reason)
     _follow(call, thing, found.target)
@@ -212,6 +216,30 @@ def _require_still_ready(thing: Wire) -> None:
     state = thing["dataset_state"] or thing["model_state"]
     if state != "operation":
         raise NotOperationalError(f"the {thing['kind']} of this association is in {state}")
+
+
+def _ask_policy_again(call: Call, thing: Wire) -> Wire:
+    """The policy, the facts and the time may have changed since somebody asked to take part."""
+    form = AssociationForm(
+        benchmark_id=thing["benchmark_id"],
+        kind=AssociationKind(thing["kind"]),
+        dataset_id=thing["dataset_id"],
+        model_id=thing["model_id"],
+        compatibility=thing["compatibility"] or {},
+    )
+    subject = numbered(
+        call.connection,
+        datasets if form.kind is AssociationKind.DATASET else models,
+        form.dataset_id or form.model_id or 0,
+    )
+    benchmark = whole(call.connection, form.benchmark_id)
+    decision, kept = welcome.decide(call, form, benchmark, subject or {}, n_approvals=1)
+    if decision.answer is not Answer.GO_AHEAD:
+        raise AssociationDeniedError(
+            f"one person's yes is not enough for the policy of benchmark {form.benchmark_id}"
+            f" ({', '.join(decision.policy_ids)})"
+        )
+    return kept
 
 
 def _log(call: Call, thing: Wire, state: str, reason: str, actor: str | None = None) -> None:

@@ -1,47 +1,56 @@
-"""Does a benchmark's policy let somebody take part without asking a person?
+"""Does a benchmark's policy let somebody take part, and without asking a person?
 
-The benchmark's settings are written as the policy that they mean, and that policy answers; so a
-setting and a rule can never mean different things.
+The policy is asked when somebody asks to take part, and again when a person says yes: no yes
+overrides a rule that forbids. The last decision is kept with its facts.
 """
-
-from datetime import datetime
 
 from sqlalchemy import Connection
 
-from medperf.domain.associations import AssociationForm, AssociationKind
-from medperf.domain.benchmarks import AutoApproval
-from medperf.policy.actions import Action, Scope
-from medperf.policy.associating import policy_of_settings
+from medperf.domain.associations import AssociationForm, AssociationKind, PolicyDecision
+from medperf.domain.errors import AssociationDeniedError
+from medperf.policy.actions import Action, Answer, Scope
 from medperf.policy.decision import Decision, Policy
-from medperf.policy.facts import AssociationFacts, BenchmarkFacts
-from medperf.server.call import Wire
+from medperf.policy.explaining import explain
+from medperf.policy.facts import ApprovalFacts, AssociationFacts, BenchmarkFacts
+from medperf.policy.facts_json import dump_facts
+from medperf.server.agreements.queries import facts_between
+from medperf.server.call import Call, Wire
 from medperf.server.db.queries import row, rows
 from medperf.server.db.tables import associations, containers, models
 
 
 def decide(
-    connection: Connection,
-    form: AssociationForm,
-    benchmark: Wire,
-    subject: Wire,
-    now: datetime,
-) -> Decision:
-    """Ask the benchmark's policy about a request of a dataset or a model."""
-    text = policy_of_settings(
-        AutoApproval.model_validate(benchmark["dataset_auto_approval"]),
-        AutoApproval.model_validate(benchmark["model_auto_approval"]),
+    call: Call, form: AssociationForm, benchmark: Wire, subject: Wire, *, n_approvals: int = 0
+) -> tuple[Decision, Wire]:
+    """Ask the benchmark's policy about a request of a dataset or a model.
+
+    Returns:
+        The decision, and what is kept of it.
+
+    Raises:
+        AssociationDeniedError: if it may not take part, whoever says yes.
+    """
+    facts = _facts(call, form, benchmark, subject, n_approvals)
+    policy = Policy(benchmark["association_policy"], Scope.SERVER)
+    decision = policy.decide(Action.ASSOCIATE, facts)
+    if decision.answer is Answer.DENY:
+        lines = explain(decision, facts)
+        raise AssociationDeniedError(
+            f"the policy of benchmark {benchmark['id']} says: {' '.join(lines)}"
+        )
+    kept = PolicyDecision(
+        answer=decision.answer.value,
+        rules=decision.policy_ids,
+        policy_digest=decision.policy_digest,
+        facts=dump_facts(facts),
     )
-    facts = _facts(connection, form, benchmark, subject, now)
-    return Policy(text, Scope.SERVER).decide(Action.ASSOCIATE, facts)
+    return decision, kept.model_dump(mode="json")
 
 
 def _facts(
-    connection: Connection,
-    form: AssociationForm,
-    benchmark: Wire,
-    subject: Wire,
-    now: datetime,
+    call: Call, form: AssociationForm, benchmark: Wire, subject: Wire, n_approvals: int
 ) -> AssociationFacts:
+    connection = call.connection
     is_dataset = form.kind is AssociationKind.DATASET
     model = None if is_dataset else row(connection, models, models.c.id == form.model_id)
     taking_part = rows(
@@ -63,10 +72,18 @@ def _facts(
             evaluator_digest=_digest(connection, benchmark["evaluator_id"]),
         ),
         digest=_digest(connection, model["container_id"]) if model else subject["fingerprint"],
-        now=now,
+        now=call.now,
         n_cases=subject["n_cases"] if is_dataset else 0,
         n_associated=len(taking_part),
         has_compatibility_test=bool(form.compatibility),
+        agreements=facts_between(
+            connection,
+            subject["organization_id"],
+            benchmark["organization_id"],
+            benchmark_id=benchmark["id"],
+            subject=(form.kind.value, subject["id"]),
+        ),
+        approvals=ApprovalFacts(n=n_approvals),
     )
 
 

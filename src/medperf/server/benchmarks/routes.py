@@ -5,10 +5,16 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from medperf.domain import lifecycle
-from medperf.domain.benchmarks import Benchmark, BenchmarkForm
+from medperf.domain.benchmarks import (
+    AssociationPolicies,
+    AssociationPolicy,
+    AssociationPolicyForm,
+    Benchmark,
+    BenchmarkForm,
+)
 from medperf.domain.leaderboards import Comparison, Leaderboard, Trend
 from medperf.domain.log import LogBundle
-from medperf.server.benchmarks import service
+from medperf.server.benchmarks import policies, service
 from medperf.server.benchmarks.comparing import compare
 from medperf.server.benchmarks.leaderboard import leaderboard
 from medperf.server.benchmarks.queries import BENCHMARKS
@@ -41,6 +47,18 @@ def register_benchmark(call: Call, form: BenchmarkForm) -> Wire:
 def edit_benchmark(call: Call, number: Number, changes: dict[str, Any]) -> Wire:
     """Change a benchmark that is still in development; fields as in registering."""
     return service.edit(call, number, changes)
+
+
+@routes.read("/benchmarks/{number}/policies", AssociationPolicies)
+def get_association_policies(call: Call, number: Number) -> Wire:
+    """Every policy about taking part that was ever in force, with its signed statement."""
+    return policies.history(call, number)
+
+
+@routes.write("/benchmarks/{number}/policies", AssociationPolicy, status=201)
+def put_association_policy(call: Call, number: Number, form: AssociationPolicyForm) -> Wire:
+    """Put another policy about taking part in force."""
+    return policies.put_in_force(call, number, form)
 
 
 @routes.read("/benchmarks/{number}/bundle", LogBundle, is_long=True)

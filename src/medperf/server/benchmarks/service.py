@@ -6,9 +6,11 @@ from medperf.domain import lifecycle
 from medperf.domain.benchmarks import BenchmarkForm
 from medperf.domain.containers import Role
 from medperf.domain.errors import ForbiddenError, InvalidRequestError, NotOperationalError
+from medperf.policy.associating import association_policy
 from medperf.provenance.canonical import digest_of
 from medperf.server.acts import find_act, perform, sides_of_owner
 from medperf.server.ai_models.queries import MODELS
+from medperf.server.benchmarks import policies
 from medperf.server.benchmarks.queries import BENCHMARKS, is_complete
 from medperf.server.call import Call, Wire
 from medperf.server.containers.queries import CONTAINERS
@@ -66,6 +68,8 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
     if found.target == "pending":
         form = edited(BenchmarkForm, thing, {})
         values = {"digest": _digest(call, form)}
+    if found.source == lifecycle.BENCHMARK.initial and found.target == "pending":
+        policies.begin(call, thing)
     perform(call, lifecycle.BENCHMARK, benchmarks, thing, found, why=reason, **values)
     if found.source != lifecycle.BENCHMARK.initial:
         log_decision(
@@ -114,8 +118,7 @@ def _values(call: Call, form: BenchmarkForm) -> Wire:
         "release_detail": policy.detail.value,
         "release_moment": policy.moment.value,
         "has_pseudonymous_sites": policy.pseudonymous_sites,
-        "dataset_auto_approval": form.dataset_auto_approval.model_dump(mode="json"),
-        "model_auto_approval": form.model_auto_approval.model_dump(mode="json"),
+        "association_policy": association_policy(form.association_policy).text,
         "result_auto_approval": form.result_auto_approval,
         "digest": _digest(call, form),
     }

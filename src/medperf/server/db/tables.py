@@ -220,14 +220,28 @@ benchmarks = Table(
     Column("has_pseudonymous_sites", Boolean, nullable=False),
     # Every approved model has an approved result on every approved dataset.
     Column("is_complete", Boolean, nullable=False, server_default=text("false")),
-    Column("dataset_auto_approval", JsonText, nullable=False),
-    Column("model_auto_approval", JsonText, nullable=False),
+    # The policy in force; `association_policies` has all that were, with their statements.
+    Column("association_policy", Text, nullable=False, server_default=""),
+    Column("association_policy_version", Integer, nullable=False, server_default="0"),
     Column("result_auto_approval", Boolean, nullable=False),
     Column("digest", String(71), nullable=False),
     _one_of("release_audience", Audience),
     _one_of("release_detail", Detail),
     _one_of("release_moment", Moment),
     _state(lifecycle.BENCHMARK),
+)
+
+association_policies = Table(
+    "association_policies",
+    metadata,
+    Column("benchmark_id", BigId, ForeignKey("benchmarks.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("statement", JsonText, nullable=False),
+    Column("put_in_force_by", String(32), nullable=False),
+    _at("in_force_at"),
+    CheckConstraint("version >= 1", name="version_counts_from_one"),
 )
 
 datasets = Table(
@@ -269,6 +283,7 @@ associations = Table(
     Column("decided_by", String(32)),
     Column("reason", Text, nullable=False, server_default=""),
     Column("compatibility", JsonText),
+    Column("policy_decision", JsonText),
     Column("priority", Integer, nullable=False, server_default="0"),
     _at("created_at"),
     _at("decided_at", null=True),
