@@ -359,14 +359,15 @@ def simulate(
 @folder_option
 def history(benchmark: str | None, folder: str | None) -> None:
     """List every policy that was ever in force, with its signed statement."""
+    empty = "No policy was ever in force: everything is denied."
     if benchmark is not None:
-        versions = benchmark_policy.versions(benchmark)
-        found = [benchmark_policy.version_record(one) for one in versions]
-        show_rows(found, VERSION_COLUMNS, "No policy of this benchmark was put in force yet.")
-        return
-    with opened(folder) as site:
-        versions = [_version_record(one) for one in site.policy.versions.all()]
-    show_rows(versions, VERSION_COLUMNS, "No policy was ever in force: everything is denied.")
+        empty = "No policy of this benchmark was put in force yet."
+        found = benchmark_policy.versions(benchmark)
+        versions = [benchmark_policy.version_record(one) for one in found]
+    else:
+        with opened(folder) as site:
+            versions = [_version_record(one) for one in site.policy.versions.all()]
+    show_rows(versions, VERSION_COLUMNS, empty)
 
 
 def _scope(whose: str) -> "Scope":

@@ -13,13 +13,14 @@ from medperf.client.api import ServerClient
 from medperf.client.key_file import own_key_file, read_key_file
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
-from medperf.domain.errors import StoreLockedError, UnauthenticatedError
+from medperf.domain.errors import UnauthenticatedError
 from medperf.domain.people import KeyRotation, Site
 from medperf.provenance.keys import PrivateKey
 from medperf.site.enrollment import Connect, who_has_key
 from medperf.site.folder import SiteFolder
 from medperf.site.settings import read_settings
-from medperf.site.store.leases import is_held
+from medperf.site.store import leases
+from medperf.site.store.connection import Store
 
 
 def rotate_key(
@@ -39,10 +40,12 @@ def rotate_key(
     """
     place = SiteFolder(folder.absolute())
     place.require()
-    if is_held(place.lock):
-        raise StoreLockedError(
-            "the agent of this site runs with the old key", hint="Stop the agent, then try again."
-        )
+    # As the agent holds it: neither runs while the other does.
+    with Store(place.store, (leases.TABLES,)) as store, leases.Lease(store, place.lock, clock):
+        return _rotate(place, clock, connect)
+
+
+def _rotate(place: SiteFolder, clock: Clock, connect: Connect) -> Site:
     settings = read_settings(place.settings)
     former, following = read_key_file(place.key), own_key_file(place.next_key)
 
