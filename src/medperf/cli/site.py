@@ -283,6 +283,26 @@ def ledger(line: int | None, folder: str | None) -> None:
     show_record(found[0])
 
 
+@command.command(example="medperf site prune --dry-run\nmedperf site prune")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@folder_option
+def prune(dry_run: bool, folder: str | None) -> None:
+    """Delete predictions, logs and values per case that nobody needs any more.
+
+    keep_days and keep_bytes in site.yaml say for how long they stay; a running agent does this by
+    itself. What a job still needs, or the server has not heard of, is never deleted, nor is the
+    ledger.
+    """
+    with opened(folder) as site:
+        gone = site.retention.plan() if dry_run else site.retention.prune()
+    rows = [
+        {"what": one.kind, "name": one.name, "since": one.since, "size_bytes": one.size_bytes}
+        for one in gone
+    ]
+    columns = [Column(title, title) for title in ("what", "name", "since", "size_bytes")]
+    show_rows(rows, columns, "Nothing is to be deleted.")
+
+
 def _decide(
     action: str,
     job: int,

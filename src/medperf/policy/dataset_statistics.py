@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medperf.policy.disclosure import Finding
+from medperf.policy.disclosure import Finding, significant
 
 SUPPRESSED = "suppressed"
 """The key under which the suppressed paths are listed, each with its code."""
@@ -169,10 +169,9 @@ def _pruned(value: Any, path: Path, gone: set[Path]) -> Any:
 
 
 def _rounded(value: Any) -> Any:
-    if not isinstance(value, float) or not math.isfinite(value) or value == 0:
+    if not isinstance(value, float) or not math.isfinite(value):
         return value
-    digits = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value)))
-    return round(value, digits) + 0.0
+    return significant(value, SIGNIFICANT_DIGITS)
 
 
 def _is_number(value: Any) -> bool:

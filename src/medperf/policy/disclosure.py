@@ -25,6 +25,9 @@ MAX_ENTRIES = 10_000
 MAX_SUMMARY_NUMBERS = 2_048
 MAX_STEP_LENGTH = 64
 MAX_DEPTH = 16
+FREE_FORM_DIGITS = 6
+"""No plan says how many digits of a free-form value mean something; more than this never do."""
+
 _TOP_KEYS = {"schema", "n_cases", "n_failed", "metrics", "missing"}
 _METRIC_KEYS = {"name", "value", "n", "subgroup", "class_label"}
 _SITE_TOP_KEYS = _TOP_KEYS | {"pairing"}
@@ -153,7 +156,7 @@ class _FreeFormCheck(_Check):
         else:
             number = self.number(value, path)
             if number is not None:
-                values[path] = number
+                values[path] = significant(number, FREE_FORM_DIGITS)
 
     def _is_declared(self, path: str) -> bool:
         steps = path.split(".")
@@ -362,6 +365,11 @@ class _TypedCheck(_Check):
         if size > MAX_SUMMARY_NUMBERS:
             self.find("too-many", path, f"there are more than {MAX_SUMMARY_NUMBERS} numbers")
         return checked
+
+
+def significant(value: float, digits: int) -> float:
+    """Round a finite number to as many significant decimal digits."""
+    return float(f"{value:.{digits - 1}e}") + 0.0  # and -0.0 becomes 0.0
 
 
 def _leaves(raw: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:

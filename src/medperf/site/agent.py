@@ -36,6 +36,7 @@ from medperf.site.link import Link
 from medperf.site.plans import Planner
 from medperf.site.queue import Queue
 from medperf.site.resources import Capacity, Resources, Share, demand_of
+from medperf.site.retention import Retention
 from medperf.site.settings import Settings
 from medperf.site.store.connection import Store
 from medperf.site.store.jobs import Agenda, Job, Jobs
@@ -45,6 +46,7 @@ from medperf.site.store.outputs import Outputs
 POLL_WAIT_S = 25.0
 TICK_S = 0.2
 HEARTBEAT_S = 10.0
+PRUNE_S = 3600.0
 AHEAD_PER_WORKER = 16
 """How many granted jobs may be in hand; a grant lasts a day, and a batch saves round trips."""
 
@@ -69,6 +71,7 @@ class AgentParts:
     agreements: AgreementWatch
     resources: Resources
     execution: Execution
+    retention: Retention
     client: ServerClient
     settings: Callable[[], Settings]
     clock: Clock
@@ -100,6 +103,7 @@ class Agent:
         self._talking: Future[None] | None = None
         self._talk = _Talk()
         self._beat_at: datetime | None = None
+        self._pruned_at: datetime | None = None
 
     def run(self, stop: threading.Event, *, poll_wait_s: float = POLL_WAIT_S) -> None:
         """Work until ``stop`` is set; then stop running steps and leave everything resumable.
@@ -187,6 +191,7 @@ class Agent:
                 self._parts.queue.decide()
                 agenda = self._parts.jobs.agenda(self._parts.clock())
             self._stop_ended_jobs()
+            self._prune(workers)
             talks = self._start_talking(talker, agenda)
             started = self._dispatch(settings, workers)
         except errors.TransitionError:
@@ -202,6 +207,20 @@ class Agent:
         if self._beat_at is None or now - self._beat_at >= timedelta(seconds=HEARTBEAT_S):
             self._lease.beat()
             self._beat_at = now
+
+    def _prune(self, workers: ThreadPoolExecutor) -> None:
+        """Delete what is not needed any more, now and then."""
+        now = self._parts.clock()
+        if self._pruned_at is None or now - self._pruned_at >= timedelta(seconds=PRUNE_S):
+            self._pruned_at = now
+            workers.submit(self._prune_now)
+
+    def _prune_now(self) -> None:
+        try:
+            self._parts.retention.prune()
+        except (errors.MedPerfError, OSError) as error:
+            code = error.code if isinstance(error, errors.MedPerfError) else "error"
+            self._parts.log.warning("pruning_failed", code=code)
 
     def _stop_ended_jobs(self) -> None:
         """A person may have cancelled a job from another process."""

@@ -51,6 +51,7 @@ from medperf.site.policy_in_force import SitePolicy
 from medperf.site.queue import Queue
 from medperf.site.records import Records
 from medperf.site.resources import Capacity, Resources
+from medperf.site.retention import Retention
 from medperf.site.review import Review
 from medperf.site.screening import Screening
 from medperf.site.settings import Settings, SettingsFile, set_setting
@@ -173,6 +174,20 @@ class Site:
             self.policy,
         )
 
+    @property
+    def retention(self) -> Retention:
+        """What is kept on this machine, and for how long."""
+        return Retention(
+            self.folder,
+            self.store,
+            self.jobs,
+            self.outputs,
+            self.planner,
+            self._settings.current,
+            self.clock,
+            self.log,
+        )
+
     def agent(self) -> Agent:
         """This site's agent, not yet started."""
         queue = Queue(
@@ -218,6 +233,7 @@ class Site:
                 agreements=self.agreement_watch,
                 resources=resources,
                 execution=execution,
+                retention=self.retention,
                 client=self.client,
                 settings=self._settings.current,
                 clock=self.clock,

@@ -83,6 +83,11 @@ class SiteFolder:
         """Steps under way."""
         return self.root / "work"
 
+    @property
+    def trash(self) -> Path:
+        """What is being deleted."""
+        return self.work / "trash"
+
     def job(self, number: int) -> Path:
         """What the steps of a job leave: logs, results, values per case. None of it leaves."""
         return self.work / "jobs" / str(number)

@@ -46,6 +46,9 @@ class Settings(BaseModel):
     disk_reserve_bytes: int = Field(default=GIB, ge=0)
 
     air_gapped: bool = False
+    keep_days: float = Field(default=90.0, ge=0)
+    keep_bytes: Annotated[int, Field(ge=0)] | None = None
+
     people: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     smallest_cell: int = Field(default=10, ge=1, le=1_000_000)
@@ -62,6 +65,7 @@ _COMMENTS = {
     "allow_local": "May registered files be paths on this machine? For practice only.",
     "workers": "How many steps run at once, and what they may use together.",
     "prepare_timeout_s": "After how many seconds a step is stopped.",
+    "keep_days": "How long outputs that nobody needs stay, and how many bytes of them (null: any).",
     "people": "Under which names a user of this machine may decide; {user: [name, other name]}.",
     "smallest_cell": "No number about fewer people leaves, nor one that one patient dominates.",
     "output_bytes": "What one step may write, and how much space always stays free.",

@@ -83,6 +83,15 @@ class Predictions:
     isolation: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPredictions:
+    """Predictions on the disk: under which name, since when, how large."""
+
+    key: str
+    made_at: datetime
+    size_bytes: int
+
+
 class Outputs:
     """The steps and predictions of one store."""
 
@@ -187,6 +196,14 @@ class Outputs:
             row["runner"],
             json.loads(row["isolation"]),
         )
+
+    def all_predictions(self) -> list[KeptPredictions]:
+        """Everything that is kept for reuse."""
+        rows = self._store.rows("SELECT key, made_at, size_bytes FROM predictions ORDER BY made_at")
+        return [
+            KeptPredictions(row["key"], parse_time(row["made_at"]), row["size_bytes"])
+            for row in rows
+        ]
 
     def forget_predictions(self, key: str) -> None:
         """Have a model run again on a dataset."""
