@@ -6,6 +6,7 @@ import signal
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
@@ -13,7 +14,6 @@ from types import FrameType
 from typing import Any
 
 import structlog
-from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -92,7 +92,10 @@ def build_app(
     log = LogSigner(signer, signed_log)
     identity = Identity(settings.name, signer, new_secret, settings.grant_valid, log)
     program = Program(
-        database or Database(settings.database_url), identity, clock, CapacityLimiter(THREADS)
+        database or Database(settings.database_url),
+        identity,
+        clock,
+        ThreadPoolExecutor(THREADS, "request"),
     )
     app = FastAPI(
         title="MedPerf server",

@@ -5,8 +5,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -159,9 +162,17 @@ def app_of_folder() -> FastAPI:
     """The app of the folder that the environment names; each process calls this once."""
     folder = Path(os.environ[FOLDER_VARIABLE])
     configure_logs()
+    if (parent := parent_process()) is not None:
+        # Killed without a chance to stop its processes, it would leave them behind, answering.
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
     return build_app(
         ServerSettings.load(folder), load_key(folder), signed_log=folder / SIGNED_LOG_FILE
     )
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def prepare_folder(folder: Path) -> Path:

@@ -1,10 +1,11 @@
 """What every route of a running server stands on."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Connection
 
 from medperf.domain.clock import Clock
@@ -23,7 +24,7 @@ class Program:
     database: Database
     identity: Identity
     clock: Clock
-    threads: CapacityLimiter
+    threads: ThreadPoolExecutor
 
     def call(self, connection: Connection, ticket: Ticket, *, is_open: bool = False) -> Call:
         """Recognize the caller; an open route does not ask."""
@@ -43,4 +44,4 @@ class Program:
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do blocking work beside the event loop, as many at once as there are connections."""
-        return await to_thread.run_sync(work, limiter=self.threads)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)

@@ -6,6 +6,7 @@ from medperf.domain import lifecycle
 from medperf.server.containers.queries import CONTAINER_IS_VISIBLE
 from medperf.server.db.queries import (
     IS_ADMIN,
+    ONE_BY_ONE,
     ORGANIZATION,
     View,
     by_choice,
@@ -37,6 +38,7 @@ _in_own_benchmark = exists(
     .select_from(associations)
     .join(benchmarks, benchmarks.c.id == associations.c.benchmark_id)
     .where(associations.c.model_id == models.c.id, benchmarks.c.organization_id == ORGANIZATION)
+    .offset(ONE_BY_ONE)
 )
 
 MODELS = View(

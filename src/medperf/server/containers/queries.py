@@ -6,6 +6,7 @@ from medperf.domain import lifecycle
 from medperf.domain.containers import Role
 from medperf.server.db.queries import (
     IS_ADMIN,
+    ONE_BY_ONE,
     ORGANIZATION,
     View,
     by_choice,
@@ -42,10 +43,12 @@ _may_run_model = exists(
                         _of_dataset.c.state == "approved",
                         datasets.c.organization_id == ORGANIZATION,
                     )
+                    .offset(ONE_BY_ONE)
                 ),
             ),
         ),
     )
+    .offset(ONE_BY_ONE)
 )
 _is_reference = exists(
     # Everyone runs it in the compatibility test of an approved benchmark.

@@ -5,6 +5,7 @@ from sqlalchemy import case, exists, null, or_, select
 from medperf.domain import lifecycle
 from medperf.server.db.queries import (
     IS_ADMIN,
+    ONE_BY_ONE,
     ORGANIZATION,
     View,
     by_choice,
@@ -26,6 +27,7 @@ _asks_own_benchmark = exists(
         associations.c.dataset_id == datasets.c.id,
         benchmarks.c.organization_id == ORGANIZATION,
     )
+    .offset(ONE_BY_ONE)
 )
 _takes_part = exists(
     select(1)

@@ -37,6 +37,12 @@ USER = bindparam("caller_user", type_=Integer)
 SITE = bindparam("caller_site", type_=Integer)
 IS_ADMIN = bindparam("caller_is_admin", type_=Boolean)
 
+ONE_BY_ONE: ColumnElement[int] = literal_column("0", Integer)
+"""An offset for the inside of an EXISTS that is cheap for one row.
+
+PostgreSQL would else compute it for all rows at once, which pays for a whole table and not for one
+page of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:

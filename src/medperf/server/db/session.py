@@ -121,7 +121,11 @@ def _engine(url: str) -> Engine:
     else:
         # Readers are in autocommit and have nothing to roll back when they give a connection back.
         options["skip_autocommit_rollback"] = True
-        options["connect_args"] = {"connect_timeout": 10}
+        # Statements are few and prepared: planning one anew can take longer than running it.
+        options["connect_args"] = {
+            "connect_timeout": 10,
+            "options": "-c plan_cache_mode=force_generic_plan -c jit=off",
+        }
     engine = create_engine(url, **options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
