@@ -44,6 +44,8 @@ from medperf.server.settings import (
 
 FOLDER_VARIABLE = "MEDPERF_SERVER"
 _GRACE_S = 20
+_STARTING_S = 60
+"""On a busy machine a process takes long to load; ended too early, none would ever be ready."""
 
 
 def init(
@@ -131,6 +133,7 @@ def start(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_worker_healthcheck=_STARTING_S,
         timeout_keep_alive=75,
         backlog=2048,
     )
