@@ -79,7 +79,7 @@ def work(
             courier.gather(
                 log_sizes=errand.log_sizes,
                 wanted=errand.wanted,
-                benchmarks=numbers,
+                benchmarks={*numbers, *errand.benchmarks},
                 seen_in=errand.sizes,
                 results=errand.results,
                 with_grants=not no_grants,
@@ -94,7 +94,7 @@ def work(
     )
     with waiting(f"Writing {file}"):
         write_work_bundle(file, manifest, files)
-    errand.carries(courier.log_sizes)
+    errand.carries(courier.log_sizes, numbers)
     for sentence in absent:
         note(f"Not carried: {sentence}")
     show_done(
@@ -220,6 +220,7 @@ class _Errand:
             kept = json.loads(self._path.read_text("utf-8"))
         self.log_sizes: list[int] = kept.get("log_sizes", [0])
         self.wanted: list[str] = kept.get("wanted", [])
+        self.benchmarks: list[int] = kept.get("benchmarks", [])
         self.awaited = [CarriedAnswer.model_validate(one) for one in kept.get("awaited", [])]
 
     @property
@@ -237,26 +238,23 @@ class _Errand:
 
     def take(self, bundle: "ResultsBundle", answers: "list[CarriedAnswer]") -> None:
         """Keep what the server answered, and what else the site wants, until the next errand."""
-        self._write(
-            {
-                "log_sizes": [bundle.log_size],
-                "wanted": list(bundle.wanted),
-                "awaited": [answer.model_dump(mode="json") for answer in answers],
-            }
-        )
+        self.log_sizes, self.wanted = [bundle.log_size], list(bundle.wanted)
+        self.awaited = answers
+        self._write()
 
-    def carries(self, log_sizes: set[int]) -> None:
-        """Keep which checkpoints a bundle took to the site: it may have seen them by the next."""
+    def carries(self, log_sizes: set[int], benchmarks: list[int]) -> None:
+        """Keep what a bundle took to the site: it may have seen the log so by the next."""
         self.log_sizes = sorted({*self.log_sizes, *log_sizes})[-_KEPT_SIZES:]
-        self._write(
-            {
-                "log_sizes": self.log_sizes,
-                "wanted": self.wanted,
-                "awaited": [answer.model_dump(mode="json") for answer in self.awaited],
-            }
-        )
+        self.benchmarks = sorted({*self.benchmarks, *benchmarks})
+        self._write()
 
-    def _write(self, kept: dict[str, Any]) -> None:
+    def _write(self) -> None:
+        kept = {
+            "log_sizes": self.log_sizes,
+            "wanted": self.wanted,
+            "benchmarks": self.benchmarks,
+            "awaited": [answer.model_dump(mode="json") for answer in self.awaited],
+        }
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self._path.with_suffix(".partial")
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

@@ -193,6 +193,7 @@ class Courier:
 
     def _benchmark(self, number: int) -> None:
         benchmark = self.client.benchmarks.get(number)
+        list(self.client.benchmarks.list(name=benchmark.name))  # people there write names
         self.container(benchmark.preparator_id)
         self.container(benchmark.evaluator_id)
         self._model(benchmark.reference_model_id)
