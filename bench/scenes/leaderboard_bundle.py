@@ -1,4 +1,4 @@
-"""A whole leaderboard with everything that proves it: 41 sites, 32 models, a result of each pair."""
+"""A whole leaderboard and all that proves it: 41 sites, 32 models, a result of each pair."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
