@@ -7,9 +7,12 @@ import pytest
 import yaml
 
 from medperf.components.starters import KINDS, write_starter
+from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.containers import ContainerConfig, Role, faults
 from medperf.domain.errors import DuplicateError, NotFoundError
 from medperf.domain.results import TypedResult
+from medperf.site.case_statistics import CaseStatistics
+from medperf.site.gate import EvaluatorFiles, examine
 
 RAW = "case_id,age_years\na,30\nb,70\nc,80\nd,50\n"
 LABELS = "case_id,label\na,negative\nb,positive\nc,negative\nd,negative\n"
@@ -56,7 +59,8 @@ def test_the_three_starters_work_together(raw):
     assert done.returncode == 0
     result = TypedResult.model_validate(yaml.safe_load((raw / "results.yaml").read_text()))
     assert [(m.name, m.value, m.n) for m in result.metrics] == [("accuracy", 0.75, 4)]
-    assert (raw / "local/cases.csv").read_text().splitlines()[0] == "case,patient,accuracy"
+    header = (raw / "local/cases.csv").read_text().splitlines()[0]
+    assert header == "case,patient,accuracy,failure"
 
 
 def test_the_preparator_starter_reports_what_a_person_must_correct(raw):
@@ -76,6 +80,11 @@ def test_the_evaluator_starter_counts_cases_without_a_prediction(raw):
         output_path="results.yaml", local_outputs_path="local",
     )  # fmt: skip
     assert yaml.safe_load((raw / "results.yaml").read_text())["n_failed"] == 3
+    # And a hospital can compute its number again, as plans with evidence have it.
+    metric = {"name": "accuracy", "evidence": "mean"}
+    plan = AnalysisPlan(metrics=(metric,), primary="accuracy", smallest_cell=1)
+    left = EvaluatorFiles(raw / "results.yaml", raw / "local/cases.csv", "x")
+    assert examine(left, plan, CaseStatistics(lambda: b"s" * 32)).findings == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)

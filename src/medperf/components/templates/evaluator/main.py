@@ -6,7 +6,9 @@ Replace ``case_value`` by your own metric. Try it here with
         --output_path results.yaml --local_outputs_path local --parameters_file parameters.yaml
 
 ``results.yaml`` is checked and may leave the hospital: only what the benchmark's analysis plan
-declares, numbers only. ``cases.csv`` in the local outputs stays there.
+declares, numbers only. ``cases.csv`` in the local outputs stays there. Where the plan says that a
+metric is the mean of its column there (``evidence: mean``), the hospital computes it again from it,
+with its uncertainty; docs/reference/results.md says how columns are called.
 """
 
 import argparse
@@ -59,12 +61,14 @@ def evaluate(options: argparse.Namespace, parameters: dict[str, Any]) -> int:
 
 
 def write_cases(folder: Path, cases: list[str], values: dict[str, float]) -> None:
-    """Per-case values, from which the hospital's platform computes intervals."""
+    """One row per case, also without a value. Name real patients where they have several cases."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "cases.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["case", "patient", "accuracy"])
-        writer.writerows([case, case, values.get(case, "")] for case in cases)
+        writer.writerow(["case", "patient", "accuracy", "failure"])
+        for case in cases:
+            failure = "" if case in values else "no_prediction"
+            writer.writerow([case, case, values.get(case, ""), failure])
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
