@@ -54,7 +54,6 @@ def dossier_of(server: "ServerClient", number: int, log_key: str) -> "Dossier":
         models=models,
         containers={each.id: each for each in _visible(server, sorted(containers))},
         executions=tuple(server.executions.list(benchmark_id=number)),
-        results=tuple(server.results.list(benchmark_id=number)),
         organizations=_names(server.organizations),
         sites=_names(server.sites),
         proof=_proof(server, number, log_key) if log_key else None,

@@ -13,7 +13,6 @@ from medperf.domain.datasets import Dataset
 from medperf.domain.executions import Execution
 from medperf.domain.identifiers import Id
 from medperf.domain.leaderboards import Leaderboard
-from medperf.domain.results import Result
 from medperf.provenance.verdict import Verdict
 
 
@@ -42,7 +41,6 @@ class Dossier:
     models: tuple[Model, ...] = ()
     containers: Mapping[Id, Container] = field(default_factory=dict)
     executions: tuple[Execution, ...] = ()
-    results: tuple[Result, ...] = ()
     organizations: Mapping[Id, str] = field(default_factory=dict)
     sites: Mapping[Id, str] = field(default_factory=dict)
     proof: Proof | None = None
