@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from examples.staging import display, images
 from examples.staging.files import BenchmarkFiles, ComponentFiles, RawData
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _play(story_of(options.example), stage, console, options.runner, serve=options.serve)
     except (CommandFailedError, TimeoutError) as error:
-        console.print(f"\n[bold red]The demo stopped.[/] {error}", markup=True)
+        console.print(f"\n[bold red]The demo stopped.[/] {escape(str(error))}", markup=True)
         console.print(f"What the programs said is in {FOLDER}/logs.")
         return 1
     except KeyboardInterrupt:

@@ -84,3 +84,12 @@ def test_help_loads_neither_web_framework_nor_numpy_nor_orm():
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_idle_site_loads_no_numerical_library():
+    code = (
+        "import sys, medperf.site.app, medperf.site.agent, medperf.site.compatibility\n"
+        "print(sorted({'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
 import yaml
 
+import medperf.analysis
 from medperf.analysis.bootstrap import resample, site_generator
 from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.errors import NotSupportedError
 from medperf.site.bootstrap_secret import read_secret
 from medperf.site.case_statistics import CaseStatistics
 from medperf.site.gate import EvaluatorFiles, examine
@@ -383,6 +386,14 @@ def test_a_value_of_a_subgroup_that_nobody_declared_belongs_to_none(evaluator):
     after = numbers(document(left))
     assert after["score", None, "m"]["n"] == before["score", None, "m"]["n"] - 1
     assert "Jane" not in examined(left).document.decode()
+
+
+def test_a_site_without_the_numerical_libraries_says_what_to_install(evaluator, monkeypatch):
+    monkeypatch.delattr(medperf.analysis, "case_evidence", raising=False)
+    monkeypatch.setitem(sys.modules, "medperf.analysis.case_evidence", None)
+    with pytest.raises(NotSupportedError) as caught:
+        examined(evaluator.leave())
+    assert "medperf[site]" in caught.value.advice
 
 
 def test_findings_never_quote_the_table(evaluator):
