@@ -48,8 +48,8 @@ class AgreementWatch:
         Raises:
             UnavailableError: the server is away.
         """
-        if version == self._known.version():
-            return
+        if version in {0, self._known.version()}:
+            return  # at 0, no agreement of this organization was ever concluded
         is_whole = True
         known = {each.agreement_id: each for each in self._known.all()}
         for offered in self._client.agreements.list():
