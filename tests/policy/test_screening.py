@@ -93,6 +93,19 @@ def test_a_class_counts_the_cases_that_have_a_value_in_its_column():
     assert found.release.cells[0].cohort.members == {each.tag for each in rows[:12]}
 
 
+@pytest.mark.parametrize(
+    ("own", "codes"),
+    [({}, ["dominated", "rest-too-small"]), ({"recall:denominator": 1.0}, ["dominated"])],
+    ids=["mean of the classes", "columns of its own"],
+)
+def test_a_mean_of_classes_goes_with_a_class_that_may_not_leave(own, codes):
+    rows = [row(n, **{"recall[a]:denominator": 99.0 if n == 0 else 1.0} | own) for n in range(20)]
+    overall = document(("recall", 20)).metrics[0]
+    of_class = overall.model_copy(update={"class_label": "a"})
+    found = screened(document().model_copy(update={"metrics": (overall, of_class)}), rows)
+    assert sorted(f.code for f in found.findings) == codes
+
+
 def test_failed_cases_are_not_in_the_cohort():
     rows = [row(n, usable=n >= 2) for n in range(20)]
     [cell] = screened(document(("accuracy", 18)), rows).release.cells

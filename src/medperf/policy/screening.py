@@ -126,6 +126,7 @@ def screen(
     before = -1
     while before != len(found.gone):  # what one check takes away may leave a rest for another
         before = len(found.gone)
+        _look_at_means_of_classes(found, metrics, rows)
         left = [cell for cell in found.cells if cell.key not in found.gone]
         differences = check_differences(
             replace(about, cells=tuple(left)), earlier, limits.smallest_cell, hidden=hidden
@@ -162,6 +163,21 @@ def _look_at_people(
             "dominated",
             f"one patient makes up {share:.0%} of it, {limits.largest_share:.0%} are allowed",
         )
+
+
+def _look_at_means_of_classes(
+    found: _Screen, metrics: Mapping[str, PlannedMetric], rows: Sequence[CaseRow]
+) -> None:
+    """An overall number without columns of its own is the mean of its classes: less all but one."""
+    for name, label, subgroup in list(found.gone):
+        if label is None or metrics[name].evidence is None:
+            continue
+        if any(_holds(row, _column(name, None)) for row in rows):
+            continue
+        for cell in found.cells:
+            if cell.key == (name, None, subgroup) and cell.key not in found.gone:
+                message = f"it is a mean that would give away that of the class {label}"
+                found.suppress(cell, "rest-too-small", message)
 
 
 def _contributions(
