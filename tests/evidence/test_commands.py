@@ -70,3 +70,13 @@ def test_somebody_outside_gets_a_report_of_what_they_may_see(
     text = page.read_text()
     assert "No dataset is visible" in text
     assert "0.800" not in text
+
+
+def test_somebody_outside_gets_no_pack(
+    server: RunningServer, log_in, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_in(server.federation.olga)
+    out = tmp_path / "evidence.zip"
+    assert run(["benchmark", "evidence-pack", "1", "--out", str(out)]) == 7
+    assert "no result of this benchmark is visible to you" in capsys.readouterr().err
+    assert not out.exists()

@@ -71,6 +71,11 @@ def _require_proof(dossier: "Dossier") -> None:
             "there is nothing to prove this benchmark's results with",
             hint="Log in again, so that the log's key is known here; see 'medperf log key'.",
         )
+    if not proof.verdict.results:
+        raise ProofError(
+            "no result of this benchmark is visible to you together with its proof",
+            hint="Ask the benchmark's committee for the pack: it sees every result.",
+        )
     if proof.verdict.failed:
         first = proof.verdict.failed[0]
         raise ProofError(
