@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from medperf.cli import profiles
 from medperf.cli.command import chosen_profile
 from medperf.cli.connection import client, find_number
+from medperf.cli.verify import verdict_of
 from medperf.domain.errors import ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ def _proof(server: "ServerClient", number: int, log_key: str) -> "Proof | None":
     from medperf.evidence.dossier import Proof
     from medperf.provenance.bundle import Bundle
     from medperf.provenance.notes import NoteKey
-    from medperf.provenance.verify import verify_bundle
 
     try:
         found = server.transport.get(f"/api/v1/benchmarks/{number}/bundle")
@@ -88,5 +88,5 @@ def _proof(server: "ServerClient", number: int, log_key: str) -> "Proof | None":
         return None
     written = f"{json.dumps(found, ensure_ascii=False)}\n".encode()
     bundle = Bundle.from_bytes(written)
-    verdict = verify_bundle(bundle, NoteKey.from_text(log_key))
+    verdict = verdict_of(bundle, NoteKey.from_text(log_key))
     return Proof(written, bundle.checkpoint, log_key, verdict)

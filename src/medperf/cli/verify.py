@@ -14,6 +14,7 @@ from medperf.domain.errors import InvalidRequestError, ProofError
 from medperf.domain.identifiers import format_time
 
 if TYPE_CHECKING:
+    from medperf.provenance.bundle import Bundle
     from medperf.provenance.notes import NoteKey
     from medperf.provenance.predicates import Approval
     from medperf.provenance.verdict import Finding, Verdict, VerifiedAgreement, VerifiedResult
@@ -38,14 +39,10 @@ def command(file: Path, log_key: str | None, show_all: bool) -> None:
     what no bundle can show, is in docs/reference/verification.md.
     """
     from medperf.provenance.bundle import Bundle
-    from medperf.provenance.verify import verify_bundle
 
     key = _key(log_key)
     bundle = Bundle.from_bytes(file.read_bytes())
-    verdict = verify_bundle(bundle, key)
-    leaderboard = (bundle.model_extra or {}).get("leaderboard")
-    if leaderboard is not None:
-        _recompute(leaderboard, verdict)
+    verdict = verdict_of(bundle, key)
     if wants_json():
         write_json(_as_json(verdict, key))
     else:
@@ -56,6 +53,17 @@ def command(file: Path, log_key: str | None, show_all: bool) -> None:
             f" {len(verdict.missing)} could not be made",
             hint="Believe only what is listed as verified. See docs/reference/verification.md.",
         )
+
+
+def verdict_of(bundle: "Bundle", key: "NoteKey") -> "Verdict":
+    """All that can be found about a bundle here: its proofs, and its figures computed again."""
+    from medperf.provenance.verify import verify_bundle
+
+    verdict = verify_bundle(bundle, key)
+    leaderboard = (bundle.model_extra or {}).get("leaderboard")
+    if leaderboard is not None:
+        _recompute(leaderboard, verdict)
+    return verdict
 
 
 def _recompute(leaderboard: Any, verdict: "Verdict") -> None:
