@@ -154,7 +154,8 @@ def _shells(
     center = [side / 2 + shift for side in shape]
     radius = np.sqrt(sum((axis - c) ** 2 for axis, c in zip(grid, center, strict=True)))
     bumps = sum(np.sin(axis / rng.uniform(4, 9) + rng.uniform(0, 6)) for axis in grid)
-    radius = radius + 2.0 * bumps
+    # Many shells are thin ones: smaller bumps leave something of the innermost.
+    radius = radius + 2.0 * min(1.0, 4 / n_labels) * bumps
     outer = min(shape) / 3
     label_map = np.zeros(shape, dtype=np.uint8)
     for label in range(1, n_labels + 1):
