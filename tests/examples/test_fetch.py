@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 
 import pytest
 
@@ -46,3 +47,13 @@ def test_only_the_named_members_are_unpacked(tmp_path):
 def test_a_missing_member_is_named(tmp_path):
     with pytest.raises(NotFetchedError, match=r"holds no data/b\.txt"):
         unpack(archive(tmp_path / "t.tar.gz"), ["data/b.txt"], tmp_path)
+
+
+def test_a_wheel_is_read_the_same_way(tmp_path):
+    path = tmp_path / "thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("thing/data.csv", "a,b\n")
+    (found,) = unpack(path, ["thing/data.csv"], tmp_path / "out")
+    assert found.read_text() == "a,b\n"
+    with pytest.raises(NotFetchedError, match="holds no thing/other"):
+        unpack(path, ["thing/other.csv"], tmp_path)
