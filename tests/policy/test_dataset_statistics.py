@@ -97,6 +97,15 @@ def test_what_a_preparator_lists_as_suppressed_itself_is_no_way_out():
     assert disclose({"suppressed": "free text", "mean": 1.5}).values == {"mean": 1.5}
 
 
+def test_what_one_suppression_leaves_is_looked_at_again():
+    said = {"t": {"a": 60, "b": 55, "c": 5}}
+    assert disclose(said, n_cases=62).values["t"] == {}
+
+
+def test_a_measurement_that_rounds_to_a_small_count_is_one():
+    assert codes({"mean": 3.00001}) == {"mean": "too-small"}
+
+
 tables = st.dictionaries(
     st.sampled_from("abcdef"), st.integers(0, 60) | st.floats(-1e6, 1e6), max_size=6
 )

@@ -58,13 +58,32 @@ def disclose_statistics(
         n_cases: how many cases the dataset has.
         earlier: what left before, of other datasets; only those of almost the same size count.
     """
+    others = [other for other in earlier if abs(other.n_cases - n_cases) < smallest]
+    values, findings = dict(statistics), list[Finding]()
+    while True:  # what one pass takes away may leave a rest for another
+        found = _once(values, smallest, n_cases, others)
+        values = found.values
+        findings += found.findings
+        if not found.findings:
+            return DisclosedStatistics(values, tuple(findings))
+
+
+def _once(
+    statistics: Mapping[str, Any],
+    smallest: int,
+    n_cases: int,
+    earlier: Iterable[EarlierStatistics],
+) -> DisclosedStatistics:
     said = statistics.get(SUPPRESSED)
     listed = {
         str(path): code
         for path, code in (said.items() if isinstance(said, Mapping) else ())
         if code in _CODES
     }
-    leaves = {path: value for path, value in _leaves(statistics, ()) if path[0] != SUPPRESSED}
+    # Rounded first: a measurement may become what looks like a count.
+    leaves = {
+        path: _rounded(value) for path, value in _leaves(statistics, ()) if path[0] != SUPPRESSED
+    }
     gone: dict[Path, Finding] = {}
     for path, value in leaves.items():
         if _is_number(value) and str(path[-1]).casefold() in _EXTREMES:
@@ -72,8 +91,7 @@ def disclose_statistics(
     for group in _groups(leaves):
         _small(group, is_table=_is_nested(group), smallest=smallest, n_cases=n_cases, gone=gone)
     for other in earlier:
-        if abs(other.n_cases - n_cases) < smallest:
-            _close(leaves, other, gone)
+        _close(leaves, other, gone)
     values = _pruned(statistics, (), set(gone))
     values.pop(SUPPRESSED, None)
     codes = listed | {_name(path): finding.code for path, finding in gone.items()}
@@ -116,7 +134,7 @@ def _close(leaves: Mapping[Path, Any], other: EarlierStatistics, gone: dict[Path
         if _is_number(value)
         and path != (N_CASES,)
         and _is_number(before.get(path))
-        and _rounded(before[path]) != _rounded(value)
+        and _rounded(before[path]) != value
     }
     text = f"it differs from {other.name}, which has almost the same cases"
     for path, value in leaves.items():
