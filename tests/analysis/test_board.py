@@ -359,6 +359,7 @@ def test_a_subgroup_of_no_cases_and_a_site_of_no_cases_count_for_nothing(results
     [
         {"standard_error": -1.0},
         {"standard_error": 1e300, "n_patients": 3.0},
+        {"standard_error": 1e-300, "n_patients": 3.0},
         {"standard_error": 0.1, "n_patients": 1.0},
         {"standard_error": (0.1,)},
         {"replicates": 0.5},
@@ -380,6 +381,7 @@ def test_a_summary_that_cannot_be_costs_a_site_its_own_intervals_only(summary):
         MetricEstimate(name=name, value=0.8, n=30, summary=summary) for name in ("dsc", "auroc")
     )
     bad = [SiteResult(m, 9, "S9", TypedResult(n_cases=30, metrics=metrics)) for m in (1, 2)]
+    assert board_of([*good, *bad], RANDOM, models=2).rows[0].rank == 1
     board = board_of([*good, *bad], models=2)
     sites = {site.site: site for site in primary(board.rows[0]).sites}
     assert sites["S1"].interval is not None

@@ -22,7 +22,8 @@ from medperf.domain.results import MetricEstimate, TypedResult
 
 OVERALL: tuple[str, str] | None = None
 _FEWEST_PATIENTS = 2
-_LARGEST = 1e100  # beyond it squares overflow
+_LARGEST = 1e50  # beyond it squares of differences overflow
+_SMALLEST = 1e-12  # below it rounding is all there is, and squares underflow
 _SLACK = 1e-3  # sums are rounded
 
 
@@ -217,8 +218,8 @@ def _believable(summary: SiteSummary, plan: AnalysisPlan) -> SiteSummary:
     Another number of replicates cannot stand beside those of other sites.
     """
     error, replicates = summary.standard_error, summary.replicates
-    if error is not None and not 0 <= error < _LARGEST:
-        error = None
+    if error is not None:
+        error = None if not 0 <= error < _LARGEST else error if error > _SMALLEST else 0.0
     if replicates is not None and (
         replicates.size != plan.replicates or np.abs(replicates).max() > _LARGEST
     ):
