@@ -3,7 +3,19 @@ from dataclasses import replace
 import boards
 import pytest
 
-from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, PlannedSubgroup, Pooling, Summary
+from medperf.domain.benchmarks import (
+    AnalysisPlan,
+    Audience,
+    Detail,
+    Moment,
+    PlannedMetric,
+    PlannedSubgroup,
+    Pooling,
+    Summary,
+)
+from medperf.domain.case_table import Evidence
+from medperf.evidence import methods as methods_module
+from medperf.evidence import report as report_module
 from medperf.evidence.checklists.answers import AUTHORS, answers
 from medperf.evidence.checklists.tables import CHECKLISTS, checklists, status_of
 from medperf.evidence.cohorts import flattened
@@ -133,6 +145,15 @@ def test_methods_say_what_the_plan_says(dossier: Dossier) -> None:
         "fewer than 7 cases", "f 50 %, m 50 %", "Holm", "mean over cases",
     ):  # fmt: skip
         assert part in said, part
+
+
+def test_everything_that_a_plan_can_say_has_words() -> None:
+    assert methods_module._FOLLOWS.keys() == set(Evidence)
+    assert methods_module._SUMMARIES.keys() == set(Summary)
+    assert methods_module._POOLED.keys() == set(Pooling)
+    assert report_module._AUDIENCES.keys() == set(Audience)
+    assert report_module._DETAILS.keys() == set(Detail)
+    assert report_module._MOMENTS.keys() == set(Moment)
 
 
 def test_without_summaries_methods_say_that_there_are_no_intervals(dossier: Dossier) -> None:
