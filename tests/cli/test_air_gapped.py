@@ -221,7 +221,7 @@ def commands():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(isolation() is None, reason="no network namespace can be made here")
 def test_the_page_s_commands_work_with_the_hospital_s_where_there_is_no_network(stage, monkeypatch):
     raw(stage.root, 40)
