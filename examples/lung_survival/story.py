@@ -14,4 +14,5 @@ STORY = Story(
     careful_hospital="inst-1",
     data="follow-up",
     shown_metrics=("concordance_uno@450", "auc_at@360", "integrated_brier@90-450"),
+    site_settings=("smallest_cell=5",),
 )

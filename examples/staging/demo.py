@@ -224,7 +224,9 @@ def _join(
         "site", "init", "--server", url, "--invitation", issued["token"], "--name", hospital,
         site=hospital,
     )  # fmt: skip
-    stage.medperf("site", "set", f"runner={runner}", "allow_local=true", site=hospital)
+    stage.medperf(
+        "site", "set", f"runner={runner}", "allow_local=true", *story.site_settings, site=hospital
+    )
     rules = ["--template", "unattended-run"]
     if hospital != story.careful_hospital:
         rules += ["--template", "unattended-release"]
