@@ -18,8 +18,8 @@ class Story:
     ``reference`` names the model that the committee registers as the benchmark's own;
     ``careful_hospital`` is where a person releases each result (the others have told their agents
     to); ``data`` is the word after a hospital's name that names its dataset; ``shown_metrics`` are
-    the leaderboard's columns; ``site_settings`` is what the people of every hospital agree to beyond
-    the defaults, such as a smaller smallest cell.
+    the leaderboard's columns; ``site_settings`` is what the people of every hospital agree to
+    beyond the defaults, such as a smaller smallest cell.
     """
 
     benchmark: str
