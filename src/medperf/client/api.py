@@ -44,6 +44,7 @@ from medperf.domain.people import (
     Redemption,
     ServerInfo,
     Site,
+    SitePolicyForm,
     User,
 )
 from medperf.domain.results import AuditEvent, Result, ResultForm
@@ -74,6 +75,12 @@ class Sites(Readable[Site]):
     def rotate_key(self, form: KeyRotation) -> Site:
         """POST ``/sites/me/keys``: from now on the site signs with another key."""
         answer = self._transport.post(f"{self._path}/me/keys", form.model_dump(mode="json"))
+        return Site.model_validate(answer)
+
+    def log_policy(self, statement: dict[str, Any]) -> Site:
+        """POST ``/sites/me/policies``: which policy is in force here, for the log."""
+        form = SitePolicyForm(statement=statement)
+        answer = self._transport.post(f"{self._path}/me/policies", form.model_dump(mode="json"))
         return Site.model_validate(answer)
 
     def revoke_key(self, number: int, key_id: str, reason: str = "") -> Site:

@@ -1,6 +1,7 @@
 """Who takes part: organizations, the people in them, their sites, and how they come in."""
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -130,6 +131,15 @@ class Enrollment(Form):
     name: Name
     public_key: str
     proof: str
+
+
+class SitePolicyForm(Form):
+    """The site's signed ``policy`` statement about a version it put in force, an envelope as JSON.
+
+    It names the version and its digest; the policy's text stays at the site.
+    """
+
+    statement: dict[str, Any]
 
 
 class KeyRotation(Form):

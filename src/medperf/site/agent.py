@@ -34,6 +34,7 @@ from medperf.site.folder import SiteFolder
 from medperf.site.gate import Gate
 from medperf.site.link import Link
 from medperf.site.plans import Planner
+from medperf.site.policy_reports import PolicyReports
 from medperf.site.queue import Queue
 from medperf.site.resources import Capacity, Resources, Share, demand_of
 from medperf.site.retention import Retention
@@ -69,6 +70,7 @@ class AgentParts:
     link: Link
     log_watch: LogWatch
     agreements: AgreementWatch
+    policy_reports: PolicyReports
     resources: Resources
     execution: Execution
     retention: Retention
@@ -362,6 +364,8 @@ class Agent:
             self._parts.agreements.refresh(heard[0].agreements_version)
         finally:
             self._apply(*heard)
+        if not self._parts.settings().air_gapped:
+            self._parts.policy_reports.send()
 
     def _apply(self, work: Work, asked_at: datetime) -> None:
         for number in self._parts.queue.apply(work, asked_at):

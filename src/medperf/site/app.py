@@ -27,7 +27,7 @@ from medperf.domain.clock import Clock, system_clock
 from medperf.provenance.checkpoint import log_key
 from medperf.provenance.keys import PrivateKey, PublicKey
 from medperf.runners.selection import RunnerSet, standard_runners
-from medperf.site import link, records
+from medperf.site import link, policy_reports, records
 from medperf.site.acting import Person, acting_person
 from medperf.site.agent import Agent, AgentParts
 from medperf.site.agreement_watch import AgreementWatch
@@ -48,6 +48,7 @@ from medperf.site.outgoing import write_results_bundle
 from medperf.site.permission import Isolation, Permission
 from medperf.site.plans import Planner
 from medperf.site.policy_in_force import SitePolicy
+from medperf.site.policy_reports import PolicyReports
 from medperf.site.queue import Queue
 from medperf.site.records import Records
 from medperf.site.resources import Capacity, Resources
@@ -90,6 +91,7 @@ COMPONENTS = (
     policies.TABLES,
     uses.TABLES,
     agreements.TABLES,
+    policy_reports.TABLES,
     rulings.TABLES,
     votes.TABLES,
     mailbox.TABLES,
@@ -231,6 +233,7 @@ class Site:
                 link=self.link,
                 log_watch=self.log_watch,
                 agreements=self.agreement_watch,
+                policy_reports=PolicyReports(self.store, self.client, self.log),
                 resources=resources,
                 execution=execution,
                 retention=self.retention,

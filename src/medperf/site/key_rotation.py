@@ -16,10 +16,12 @@ from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import UnauthenticatedError
 from medperf.domain.people import KeyRotation, Site
 from medperf.provenance.keys import PrivateKey
+from medperf.site import policy_reports
 from medperf.site.enrollment import Connect, who_has_key
+from medperf.site.events import site_log
 from medperf.site.folder import SiteFolder
 from medperf.site.settings import read_settings
-from medperf.site.store import leases
+from medperf.site.store import leases, policies
 from medperf.site.store.connection import Store
 
 
@@ -41,11 +43,12 @@ def rotate_key(
     place = SiteFolder(folder.absolute())
     place.require()
     # As the agent holds it: neither runs while the other does.
-    with Store(place.store, (leases.TABLES,)) as store, leases.Lease(store, place.lock, clock):
-        return _rotate(place, clock, connect)
+    tables = (leases.TABLES, policies.TABLES, policy_reports.TABLES)
+    with Store(place.store, tables) as store, leases.Lease(store, place.lock, clock):
+        return _rotate(place, store, clock, connect)
 
 
-def _rotate(place: SiteFolder, clock: Clock, connect: Connect) -> Site:
+def _rotate(place: SiteFolder, store: Store, clock: Clock, connect: Connect) -> Site:
     settings = read_settings(place.settings)
     former, following = read_key_file(place.key), own_key_file(place.next_key)
 
@@ -61,7 +64,13 @@ def _rotate(place: SiteFolder, clock: Clock, connect: Connect) -> Site:
     if found is None:
         proof = following.sign(f"medperf-rotate:{settings.site_id}".encode())
         form = KeyRotation(public_key=following.public.to_text(), proof=b64encode(proof).decode())
-        found = ask(former, lambda client: client.sites.rotate_key(form))
+
+        def rotate(client: ServerClient) -> Site:
+            # What the old key signed can only be logged while it is active.
+            policy_reports.PolicyReports(store, client, site_log()).send()
+            return client.sites.rotate_key(form)
+
+        found = ask(former, rotate)
     if found is None:
         raise UnauthenticatedError("the server did not say whose key this is now")
     place.next_key.replace(place.key)
