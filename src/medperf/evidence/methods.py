@@ -31,7 +31,6 @@ _FOLLOWS = {
     Evidence.MEAN: "mean over cases",
     Evidence.RATIO: "ratio of sums over cases",
     Evidence.AUROC: "area under the curve of scores",
-    Evidence.CONCORDANCE: "share of comparable pairs of cases that are ranked right",
     Evidence.CONCORDANCE: "share of pairs in the right order",
 }
 _SUMMARIES = {
