@@ -42,13 +42,15 @@ def request_grants(call: Call, form: GrantRequest) -> Wire:
     permitted = queries.grant_inputs(call.connection, site_id, keys)
     latest = queries.latest_of_pairs(call.connection, keys)
     answers = []
+    new: list[Said] = []  # logged together: finding the log's end once for each takes longer
     for pair, key in zip(form.pairs, keys, strict=True):
         try:
-            execution = _granted(call, site_id, permitted.get(key), latest.get(key))
+            execution = _granted(call, site_id, permitted.get(key), latest.get(key), new)
             latest[key] = execution
             answers.append(_answer(pair, execution))
         except MedPerfError as error:
             answers.append(_refusal(pair, error))
+    append(call, *new)
     return {"answers": answers}
 
 
@@ -57,7 +59,9 @@ def pair_of(execution: Wire) -> Key:
     return (execution["benchmark_id"], execution["model_id"], execution["dataset_id"])
 
 
-def _granted(call: Call, site_id: int, inputs: Wire | None, last: Wire | None) -> Wire:
+def _granted(
+    call: Call, site_id: int, inputs: Wire | None, last: Wire | None, new: list[Said]
+) -> Wire:
     if inputs is None:
         raise NotOperationalError(
             "not both sides of this pair are approved and operational now, or the dataset"
@@ -70,7 +74,7 @@ def _granted(call: Call, site_id: int, inputs: Wire | None, last: Wire | None) -
             f"execution {last['id']} of this pair has {last['state']}",
             hint="A failed execution can be retried, a completed one has its result.",
         )
-    return _new_grant(call, site_id, inputs)
+    return _new_grant(call, site_id, inputs, new)
 
 
 def _same_again(call: Call, execution: Wire, inputs: Wire) -> Wire:
@@ -96,7 +100,7 @@ def inputs_of(found: Wire) -> Wire:
     return named
 
 
-def _new_grant(call: Call, site_id: int, inputs: Wire) -> Wire:
+def _new_grant(call: Call, site_id: int, inputs: Wire, new: list[Said]) -> Wire:
     expires_at = call.now + call.server.grant_valid
     number = add(
         call,
@@ -123,7 +127,7 @@ def _new_grant(call: Call, site_id: int, inputs: Wire) -> Wire:
     granted = envelope.model_dump(mode="json")
     change(call, executions, number, granted=granted, grant_digest=envelope.payload_digest)
     record(call, "execution.grant", f"execution:{number}", grant=envelope.payload_digest)
-    append(call, Said("grant", f"execution:{number}", envelope))
+    new.append(Said("grant", f"execution:{number}", envelope))
     return {
         "id": number,
         "benchmark_id": inputs["benchmark_id"],

@@ -26,7 +26,8 @@ SITES = View(
 _KEYS = (
     select(site_keys)
     .where(site_keys.c.site_id.in_(bindparam("site_ids", expanding=True)))
-    .order_by(site_keys.c.created_at)
+    # The key that another took the place of comes first, also where both have one time.
+    .order_by(site_keys.c.created_at, site_keys.c.revoked_at.is_(None))
 )
 
 _BY_KEY = (
