@@ -108,7 +108,8 @@ def test_a_results_bundle_that_was_changed_or_cut_short_is_refused(working):
     file.write_bytes(whole[:-20])
     assert working.submit(file, status=2)["code"] == "malformed-file"
     middle = whole.index(b'"payload":"') + 200
-    file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    other = b"B" if whole[middle : middle + 1] == b"A" else b"A"
+    file.write_bytes(whole[:middle] + other + whole[middle + 1 :])
     assert working.submit(file, status=7)["code"] == "signature"
 
 

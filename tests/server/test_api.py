@@ -33,7 +33,7 @@ LISTS = [
 FILTERS = {
     "organizations": {"name"},
     "users": {"organization_id"},
-    "sites": {"organization_id"},
+    "sites": {"organization_id", "name"},
     "invitations": {"state"},
     "access-tokens": set(),
     "containers": {"role", "state", "name", "organization_id", "mine"},
