@@ -123,7 +123,7 @@ def _read_json(path: Path) -> Table:
 
 def _read_parquet(path: Path) -> Table:
     try:
-        from pyarrow import parquet  # type: ignore[import-not-found,unused-ignore] # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415
     except ImportError as fault:
         raise NotSupportedError(
             f"{path.name} needs pyarrow, which is not installed here; write CSV instead"
