@@ -7,10 +7,13 @@ import zipfile
 
 import pytest
 
+from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.errors import MedPerfError, StepOutputError, UnsafeArchiveError
 from medperf.runners.archives import unpack
 from medperf.runners.outputs import sweep
-from medperf.site.case_rows import read_rows
+from medperf.site.case_table import read_case_table
+
+PLAN = AnalysisPlan.model_validate({"metrics": [{"name": "dice"}], "primary": "dice"})
 
 
 def archive(path, name, kind=tarfile.REGTYPE, target=""):
@@ -66,4 +69,4 @@ def test_a_table_of_cases_that_is_a_link_is_not_read(tmp_path):
     (tmp_path / "secret").write_text("case\nc1\n")
     (tmp_path / "cases.csv").symlink_to(tmp_path / "secret")
     with pytest.raises(MedPerfError):
-        read_rows(tmp_path / "cases.csv", b"k" * 32)
+        read_case_table(tmp_path / "cases.csv", PLAN)

@@ -81,28 +81,45 @@ def test_a_proportion_with_one_correct_answer_is_not_dominated():
     assert screened(document(("accuracy", 20, 0.05)), rows).findings == ()
 
 
+def ratio(column, denominator):
+    return {f"{column}:numerator": 0.0, f"{column}:denominator": float(denominator)}
+
+
 def test_a_patient_with_most_of_a_denominator_dominates():
-    rows = [row(n, **{"recall:denominator": 99.0 if n == 0 else 1.0}) for n in range(20)]
+    rows = [row(n, **ratio("recall", 99 if n == 0 else 1)) for n in range(20)]
     assert [f.code for f in screened(document(("recall", 20)), rows).findings] == ["dominated"]
 
 
-def test_a_class_counts_the_cases_that_have_a_value_in_its_column():
-    rows = [row(n, **{"recall[a]:denominator": float(n < 12)}) for n in range(20)]
-    estimate = document(("recall", 12)).metrics[0].model_copy(update={"class_label": "a"})
-    found = screened(document().model_copy(update={"metrics": (estimate,)}), rows)
+def of_class(estimate):
+    found = estimate.model_copy(update={"class_label": "a"})
+    return document().model_copy(update={"metrics": (found,)})
+
+
+def test_a_class_counts_the_cases_that_have_a_value_in_its_columns():
+    rows = [row(n, **(ratio("recall[a]", 1) if n < 12 else {})) for n in range(20)]
+    found = screened(of_class(document(("recall", 12)).metrics[0]), rows)
     assert found.release.cells[0].cohort.members == {each.tag for each in rows[:12]}
+
+
+def test_cases_that_add_nothing_to_a_ratio_are_not_who_it_is_about():
+    rows = [row(n, **ratio("recall[a]", n < 12)) for n in range(20)]
+    found = screened(of_class(document(("recall", 20)).metrics[0]), rows)
+    assert found.release.cells[0].cohort.members == {each.tag for each in rows[:12]}
+    few = [row(n, **ratio("recall[a]", n < 4)) for n in range(20)]
+    found = screened(of_class(document(("recall", 20)).metrics[0]), few)
+    assert [f.code for f in found.findings] == ["too-few-people"]
 
 
 @pytest.mark.parametrize(
     ("own", "codes"),
-    [({}, ["dominated", "rest-too-small"]), ({"recall:denominator": 1.0}, ["dominated"])],
+    [({}, ["dominated", "rest-too-small"]), (ratio("recall", 1), ["dominated"])],
     ids=["mean of the classes", "columns of its own"],
 )
 def test_a_mean_of_classes_goes_with_a_class_that_may_not_leave(own, codes):
-    rows = [row(n, **{"recall[a]:denominator": 99.0 if n == 0 else 1.0} | own) for n in range(20)]
+    rows = [row(n, **ratio("recall[a]", 99 if n == 0 else 1) | own) for n in range(20)]
     overall = document(("recall", 20)).metrics[0]
-    of_class = overall.model_copy(update={"class_label": "a"})
-    found = screened(document().model_copy(update={"metrics": (overall, of_class)}), rows)
+    [labeled] = of_class(overall).metrics
+    found = screened(document().model_copy(update={"metrics": (overall, labeled)}), rows)
     assert sorted(f.code for f in found.findings) == codes
 
 

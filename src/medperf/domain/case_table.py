@@ -46,12 +46,14 @@ class CaseTable:
     """A per-case table that was read and checked; everything is in the order of its rows.
 
     Attributes:
+        cases: the name of each case, each once.
         patients: the patient of each case, also of those that failed.
         usable: whether each case has a usable prediction.
         subgroups: the value of each variable for each case.
         columns: numbers by column name, NaN where a case does not count.
     """
 
+    cases: tuple[str, ...]
     patients: tuple[str, ...]
     usable: Sequence[bool]
     subgroups: Mapping[str, tuple[str, ...]]

@@ -36,7 +36,7 @@ class CaseRow:
         patient: as the table says; used within one document only.
         is_usable: whether the model gave a usable prediction.
         subgroups: the value of each variable.
-        numbers: the numeric cells by column; a case without one does not count there.
+        numbers: by column of a metric; a case without one does not count there.
     """
 
     tag: bytes
@@ -172,7 +172,7 @@ def _look_at_means_of_classes(
     for name, label, subgroup in list(found.gone):
         if label is None or metrics[name].evidence is None:
             continue
-        if any(_holds(row, _column(name, None)) for row in rows):
+        if any(_holds(row, metrics[name], None) for row in rows):
             continue
         for cell in found.cells:
             if cell.key == (name, None, subgroup) and cell.key not in found.gone:
@@ -202,10 +202,10 @@ def _column(metric: str, label: str | None) -> str:
 def _counted(
     estimate: MetricEstimate, metric: PlannedMetric, rows: Sequence[CaseRow]
 ) -> list[CaseRow] | None:
-    """The rows behind an estimate; None if they cannot be told.
+    """The rows that an estimate follows from; None if they cannot be told.
 
-    They are those that have a value in the metric's column, else all usable ones of the subgroup,
-    if there are as many as the estimate says.
+    They are those that have a value in the metric's columns, else all usable ones of the subgroup,
+    if there are as many as the estimate says; without those that add nothing to a ratio.
     """
     group = [
         row
@@ -213,15 +213,17 @@ def _counted(
         if row.is_usable
         and all(row.subgroups.get(k) == v for k, v in (estimate.subgroup or {}).items())
     ]
-    column = _column(metric.name, estimate.class_label)
-    with_value = [row for row in group if _holds(row, column)]
-    return next((each for each in (with_value, group) if len(each) == estimate.n), None)
+    with_value = [row for row in group if _holds(row, metric, estimate.class_label)]
+    counted = next((each for each in (with_value, group) if len(each) == estimate.n), None)
+    if counted is None or metric.evidence is not Evidence.RATIO:
+        return counted
+    parts = columns_of(metric.name, Evidence.RATIO, estimate.class_label)
+    return [row for row in counted if any(row.numbers.get(part, 1.0) for part in parts)]
 
 
-def _holds(row: CaseRow, column: str) -> bool:
-    return any(column + part in row.numbers for part in ("", ":positive")) or (
-        row.numbers.get(f"{column}:denominator", 0.0) > 0
-    )
+def _holds(row: CaseRow, metric: PlannedMetric, label: str | None) -> bool:
+    columns = columns_of(metric.name, metric.evidence or Evidence.MEAN, label)
+    return all(column in row.numbers for column in columns)
 
 
 def _cell(

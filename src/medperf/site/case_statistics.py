@@ -13,15 +13,13 @@ import hmac
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, Summary
 from medperf.domain.case_table import CaseTable
-from medperf.domain.errors import InvalidRequestError, NotSupportedError
+from medperf.domain.errors import NotSupportedError
 from medperf.domain.results import MetricEstimate, MissingEstimate, TypedResult
 from medperf.policy.disclosure import Finding
-from medperf.site.case_table import read_case_table
 
 if TYPE_CHECKING:
     from medperf.analysis.bootstrap import Resampling
@@ -52,13 +50,13 @@ class CaseStatistics:
         self._lock = threading.Lock()
 
     def recompute(
-        self, said: TypedResult, cases: Path, plan: AnalysisPlan, *, fingerprint: str
+        self, said: TypedResult, table: CaseTable, plan: AnalysisPlan, *, fingerprint: str
     ) -> Recomputed:
         """Put the site's own numbers in the place of the evaluator's, which must agree.
 
         Args:
             said: what the evaluator says, as far as it may be said at all.
-            cases: the evaluator's per-case table.
+            table: the evaluator's per-case table, as this plan has it read.
             plan: of the benchmark.
             fingerprint: of the dataset.
 
@@ -66,10 +64,6 @@ class CaseStatistics:
             NotSupportedError: the numerical libraries are missing.
         """
         evidence = _numerics()
-        try:
-            table = read_case_table(cases, plan)
-        except InvalidRequestError as error:
-            return Recomputed(None, (Finding("wrong-cases", "", error.detail),))
         lacking = evidence.missing_columns(table.columns, plan)
         if lacking:
             names = ", ".join(repr(name) for name in lacking[:5])

@@ -1,8 +1,13 @@
-"""Read the per-case table that an evaluator left: a stranger's file that decides released numbers.
+"""Read the per-case table that an evaluator left: a stranger's file that decides what is released.
 
 Nothing in it is believed beyond its own rows: it may be huge, broken, binary, or made to mislead.
-Only the columns that the plan needs are read, and they must hold numbers. What is wrong is told by
-line and column, never by quoting it.
+Only the columns that the plan names are read. What is wrong is told by line and column, never by
+quoting it.
+
+A plan with evidence has the site compute numbers from the table, and so everything it names must be
+there and hold numbers. Otherwise the table only says which cases a number is about: then a column
+``case`` will do, cases without a column ``patient`` are of one patient each, and a cell in the
+column of a metric that is no number is none.
 """
 
 import csv
@@ -36,8 +41,13 @@ _REASONS = frozenset(get_args(MissingEstimate.model_fields["reason"].annotation)
 _WHAT = f"evaluator's {FILE_NAME}"
 
 
+def has_evidence(plan: AnalysisPlan) -> bool:
+    """Whether the plan has the site compute numbers from the table."""
+    return any(metric.evidence is not None for metric in plan.metrics)
+
+
 def read_case_table(path: Path, plan: AnalysisPlan) -> CaseTable:
-    """Read what the plan needs of the table; columns it lacks are left for others to miss.
+    """Read what the plan names of the table; metrics it lacks are left for others to miss.
 
     Raises:
         EmptyInputError: there is no table, or no case in it.
@@ -64,8 +74,8 @@ class _Rows:
     n_columns: int = 0
     places: dict[str, int] = field(default_factory=dict)
     metrics: list[tuple[Evidence, tuple[str, ...]]] = field(default_factory=list)
-    cases: set[str] = field(default_factory=set)
-    patients: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    cases: dict[str, str] = field(default_factory=dict)
     usable: list[bool] = field(default_factory=list)
     groups: dict[str, list[str]] = field(default_factory=dict)
     columns: dict[str, "array[float]"] = field(default_factory=dict)
@@ -74,8 +84,8 @@ class _Rows:
         if len(header) > MAX_COLUMNS:
             raise MalformedFileError(f"the {_WHAT} has more than {MAX_COLUMNS} columns")
         self.n_columns = len(header)
-        needed = [CASE, PATIENT, FAILURE, *(group.name for group in self.plan.subgroups)]
-        for name in needed:
+        who = [PATIENT, FAILURE, *(group.name for group in self.plan.subgroups)]
+        for name in [CASE, *(who if has_evidence(self.plan) else ())]:
             if name not in header:
                 raise MalformedFileError(f"the {_WHAT} has no column '{name}'")
         self.metrics = [
@@ -83,25 +93,25 @@ class _Rows:
             for evidence, columns in _columns(self.plan)
             if all(column in header for column in columns)
         ]
-        needed += [column for _, columns in self.metrics for column in columns]
-        for name in needed:
+        self.told = [column for column in _told_columns(self.plan) if column in header]
+        numbers = [column for _, columns in self.metrics for column in columns] + self.told
+        for name in [CASE, *(name for name in who if name in header), *numbers]:
             if header.count(name) > 1:
                 raise MalformedFileError(f"the {_WHAT} has the column '{name}' twice")
             self.places[name] = header.index(name)
-        self.groups = {group.name: [] for group in self.plan.subgroups}
-        self.columns = {column: array("d") for _, columns in self.metrics for column in columns}
+        self.groups = {group.name: [] for group in self.plan.subgroups if group.name in self.places}
+        self.columns = {column: array("d") for column in numbers}
 
     def take(self, cells: Sequence[str], line: int) -> None:
         if len(cells) != self.n_columns:
             raise MalformedFileError(f"the {_WHAT} has another number of cells in line {line}")
-        if len(self.patients) >= MAX_CASES:
+        if len(self.cases) >= MAX_CASES:
             raise MalformedFileError(f"the {_WHAT} has more than {MAX_CASES} cases")
-        case, patient = (self._name(cells, column, line) for column in (CASE, PATIENT))
+        case = self._name(cells, CASE, line)
         if case in self.cases:
             raise MalformedFileError(f"the {_WHAT} names a case again in line {line}")
-        self.cases.add(case)
-        self.patients.append(patient)
-        usable = not cells[self.places[FAILURE]]
+        self.cases[case] = self._name(cells, PATIENT, line) if PATIENT in self.places else case
+        usable = FAILURE not in self.places or not cells[self.places[FAILURE]]
         self.usable.append(usable)
         for variable, values in self.groups.items():
             values.append(cells[self.places[variable]][:MAX_NAME_LENGTH])
@@ -119,12 +129,16 @@ class _Rows:
                 )
             for column, number in zip(columns, numbers, strict=True):
                 self.columns[column].append(number)
+        for column in self.told:
+            told = _finite(cells[self.places[column]])
+            self.columns[column].append(told if usable and told is not None else math.nan)
 
     def table(self) -> CaseTable:
-        if not self.patients:
+        if not self.cases:
             raise EmptyInputError(f"the {_WHAT} holds no case")
         return CaseTable(
-            patients=tuple(self.patients),
+            cases=tuple(self.cases),
+            patients=tuple(self.cases.values()),
             usable=self.usable,
             subgroups={name: tuple(values) for name, values in self.groups.items()},
             columns=self.columns,
@@ -142,15 +156,20 @@ class _Rows:
         text = cells[self.places[column]]
         if not usable or not text or text in _REASONS:
             return math.nan
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
+        number = _finite(text)
+        if number is None:
             raise MalformedFileError(
                 f"the {_WHAT} has no finite number in line {line}, column '{column}'"
             )
         return number
+
+
+def _finite(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _columns(plan: AnalysisPlan) -> Iterator[tuple[Evidence, tuple[str, ...]]]:
@@ -158,6 +177,14 @@ def _columns(plan: AnalysisPlan) -> Iterator[tuple[Evidence, tuple[str, ...]]]:
         if metric.evidence is not None:
             for label in (None, *(plan.classes if metric.per_class else ())):
                 yield metric.evidence, columns_of(metric.name, metric.evidence, label)
+
+
+def _told_columns(plan: AnalysisPlan) -> Iterator[str]:
+    """What says of a metric without evidence which cases count towards it."""
+    for metric in plan.metrics:
+        if metric.evidence is None:
+            for label in (None, *(plan.classes if metric.per_class else ())):
+                yield from columns_of(metric.name, Evidence.MEAN, label)
 
 
 def _is_possible(evidence: Evidence, numbers: Sequence[float]) -> bool:

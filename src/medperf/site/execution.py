@@ -178,9 +178,8 @@ class Execution:
 
     def _ask_to_release(self, job: Job, plan: ExecutionPlan, examined: Examined) -> Job:
         facts = self._permission.facts(plan)
-        cases = self._gate.read_cases(self._evaluation.cases(job.number))
         with self._store.transaction(durable=True):
-            screened = self._gate.screen(job, plan, examined, cases)
+            screened = self._gate.screen(job, plan, examined)
             document = screened.document
             if document is None or screened.error is not None:
                 error = screened.error or errors.WithheldError("nothing is left to release")

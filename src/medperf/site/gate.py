@@ -8,11 +8,13 @@ datasets, and requests for associations (with the outcome of a compatibility tes
 3. the ledger gets a line with these bytes, on disk, before anything is sent;
 4. the bytes are sent, again and again if need be, until the server has answered once.
 
-Logs, file names, predictions and values per case have no way out. Values per case are read in one
-place, `case_statistics`, to compute the numbers of plans that say how they follow from them.
+Logs, file names, predictions and values per case have no way out. The evaluator's table of cases is
+read once, by `case_table`: to compute the numbers of plans that say how they follow from it, and to
+know which people each number is about.
 """
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from medperf.client.log_watch import LogWatch
 from medperf.domain import errors
 from medperf.domain.associations import Association, AssociationForm, AssociationKind
 from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.case_table import CaseTable
 from medperf.domain.clock import Clock
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.executions import Failure
@@ -42,7 +45,6 @@ from medperf.policy.dataset_statistics import (
     disclose_statistics,
 )
 from medperf.policy.disclosure import Finding, SmallCell, check_result, check_size, check_values
-from medperf.policy.screening import CaseRow
 from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
 from medperf.provenance.envelope import Envelope, sign
 from medperf.provenance.grant_check import CLOCK_TOLERANCE_S
@@ -50,6 +52,7 @@ from medperf.provenance.keys import Signer
 from medperf.provenance.predicates import Approval, GrantPredicate, ResultPredicate, StepTimes
 from medperf.provenance.statements import Statement, make_statement, read_statement
 from medperf.site.case_statistics import CaseStatistics
+from medperf.site.case_table import has_evidence, read_case_table
 from medperf.site.plans import ExecutionPlan
 from medperf.site.screening import Screening
 from medperf.site.store.jobs import Decision, Job
@@ -94,6 +97,8 @@ class Examined:
     """What people here should know of a document that may leave; it stays here."""
     cautions: tuple[Finding, ...] = ()
     """Those of the notes because of which a person has to be asked."""
+    cases: CaseTable | None = None
+    """The evaluator's table, which only `Gate.screen` ever looks at."""
 
     @property
     def error(self) -> errors.WithheldError | None:
@@ -103,14 +108,6 @@ class Examined:
         declared = any(f.code.startswith("undeclared") for f in self.findings)
         kind = errors.UndeclaredValueError if declared else errors.WithheldError
         return kind(f"the gate kept a result, with {len(self.findings)} findings")
-
-
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """The evaluator's table of cases, or why there is none."""
-
-    rows: tuple[CaseRow, ...]
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +159,7 @@ class Gate:
         """Build the document that may leave from what an evaluator left."""
         return examine(left, self._screening.strict(plan), self._statistics)
 
-    def read_cases(self, path: Path) -> Cases:
-        """Read the evaluator's table of cases, which only `screen` ever looks at."""
-        try:
-            return Cases(tuple(self._screening.read_cases(path)))
-        except errors.InvalidRequestError as error:
-            return Cases((), error.detail)
-
-    def screen(self, job: Job, plan: ExecutionPlan, examined: Examined, cases: Cases) -> Examined:
+    def screen(self, job: Job, plan: ExecutionPlan, examined: Examined) -> Examined:
         """Hold a document that may leave against its cases and against all that left before.
 
         Call it in the transaction that takes the job to its next state.
@@ -178,7 +168,7 @@ class Gate:
             return examined
         document = _read_document(examined.document)
         screened = self._screening.screen(
-            job.number, plan, document, cases.rows, small=examined.small
+            job.number, plan, document, examined.cases, small=examined.small
         )
         if screened.document is None:
             return Examined(None, screened.findings)
@@ -186,13 +176,13 @@ class Gate:
         too_large = check_size(content, plan.benchmark.analysis_plan)
         if too_large:
             return Examined(None, too_large)
-        problem = (Finding("no-cases", "", cases.problem),) if cases.problem else ()
+        cautions = (*screened.cautions, *examined.cautions)
         return Examined(
             content,
             (),
             suppressed=_count_suppressed(screened.document),
-            notes=(*screened.findings, *screened.cautions, *problem),
-            cautions=screened.cautions,
+            notes=(*screened.findings, *cautions),
+            cautions=cautions,
         )
 
     def show(self, job: Job, plan: ExecutionPlan) -> Leaving:
@@ -455,9 +445,12 @@ def examine(left: EvaluatorFiles, plan: AnalysisPlan, statistics: CaseStatistics
         return Examined(None, (Finding("wrong-form", "", message),))
     checked = check_result(raw, plan, n_cases=left.n_cases)
     small = checked.small
-    if isinstance(checked.document, TypedResult) and any(m.evidence for m in plan.metrics):
+    cases, problem = _read_cases(left.cases, plan) if checked.document is not None else (None, "")
+    if isinstance(checked.document, TypedResult) and has_evidence(plan):
+        if cases is None:
+            return Examined(None, (Finding("wrong-cases", "", problem),))
         recomputed = statistics.recompute(
-            checked.document, left.cases, plan, fingerprint=left.fingerprint
+            checked.document, cases, plan, fingerprint=left.fingerprint
         )
         if recomputed.raw is None:
             return Examined(None, recomputed.findings)
@@ -471,7 +464,20 @@ def examine(left: EvaluatorFiles, plan: AnalysisPlan, statistics: CaseStatistics
         findings,
         _count_suppressed(checked.document),
         small=tuple(dict.fromkeys((*small, *checked.small))),
+        # Without a table that can be read nobody knows which people the numbers are about.
+        cautions=(Finding("no-cases", "", problem),) if problem else (),
+        cases=cases,
     )
+
+
+def _read_cases(path: Path, plan: AnalysisPlan) -> tuple[CaseTable | None, str]:
+    """The evaluator's table, or what is wrong with it; a plan without evidence needs none."""
+    if not (has_evidence(plan) or os.path.lexists(path)):
+        return None, ""
+    try:
+        return read_case_table(path, plan), ""
+    except errors.InvalidRequestError as error:
+        return None, error.detail
 
 
 def _count_suppressed(document: ResultDocument) -> int:

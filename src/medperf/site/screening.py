@@ -3,17 +3,18 @@
 The rules are `medperf.policy.screening`; what they need to know is gathered here.
 """
 
+import hmac
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.case_table import CaseTable
 from medperf.domain.clock import Clock
 from medperf.domain.results import ResultDocument
-from medperf.policy.cohorts import Release
+from medperf.policy.cohorts import PATIENT_BYTES, Release
 from medperf.policy.disclosure import SmallCell
 from medperf.policy.screening import CaseRow, Limits, Screened, screen
-from medperf.site.case_rows import read_rows
 from medperf.site.plans import ExecutionPlan
 from medperf.site.settings import Settings
 from medperf.site.store.connection import Store
@@ -45,23 +46,17 @@ class Screening:
             max(mine.smallest_cell, plan.smallest_cell), min(mine.largest_share, plan.largest_share)
         )
 
-    def read_cases(self, path: Path) -> list[CaseRow]:
-        """The rows of the evaluator's table; none where it left none.
-
-        Raises:
-            MalformedFileError: it left something else.
-        """
-        return read_rows(path, self.disclosures.key())
-
     def screen(
         self,
         job: int,
         plan: ExecutionPlan,
         document: ResultDocument,
-        rows: Sequence[CaseRow],
+        cases: CaseTable | None,
         small: Sequence[SmallCell],
     ) -> Screened:
         """Screen a job's document and keep the cells of what is left of it.
+
+        ``cases`` is the evaluator's table, if it left one; cohorts are known by size else.
 
         Call it in the transaction that takes the job to its next state: then no other document can
         pass that would give somebody away together with this one.
@@ -73,6 +68,7 @@ class Screening:
             fingerprint=plan.inputs.dataset_fingerprint,
             cells=(),
         )
+        rows = rows_of(cases, self.disclosures.key()) if cases is not None else []
         analysis_plan = plan.benchmark.analysis_plan
         with self._store.transaction():
             earlier = self.disclosures.earlier(job, model=about.model, owner_id=about.owner_id)
@@ -96,3 +92,34 @@ class Screening:
         with self._store.transaction(durable=True):
             self.disclosures.left(job)
             yield
+
+
+def rows_of(table: CaseTable, key: bytes) -> list[CaseRow]:
+    """The cases of a table, under the tags by which the ledger knows them.
+
+    Args:
+        table: as it was read.
+        key: the site's secret, under which cases and patients are hashed.
+    """
+    rows: list[CaseRow] = []
+    for place, (case, patient) in enumerate(zip(table.cases, table.patients, strict=True)):
+        numbers = {name: values[place] for name, values in table.columns.items()}
+        rows.append(
+            CaseRow(
+                tag=tag_of(key, patient, case),
+                patient=patient,
+                is_usable=table.usable[place],
+                subgroups={name: values[place] for name, values in table.subgroups.items()},
+                numbers={name: n for name, n in numbers.items() if not math.isnan(n)},
+            )
+        )
+    return rows
+
+
+def tag_of(key: bytes, patient: str, case: str) -> bytes:
+    """What stands for a case in the ledger; it begins with what stands for its patient."""
+    return _hash(key, "patient", patient) + _hash(key, "case", case)
+
+
+def _hash(key: bytes, kind: str, name: str) -> bytes:
+    return hmac.digest(key, f"{kind}:{name}".encode(), "sha256")[:PATIENT_BYTES]
