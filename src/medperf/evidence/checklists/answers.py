@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from medperf.domain.benchmarks import Pooling
 from medperf.evidence.dossier import Dossier
 
-AUTHORS = "To be answered by the authors."
+NOT_KNOWN = "Not known to the platform; for the authors to say."
+OF_DEVELOPMENT = "Asked of those who develop a model; this benchmark evaluates finished ones."
 
 
 def answers(dossier: Dossier) -> Mapping[str, str]:
@@ -45,18 +46,31 @@ def _data(dossier: Dossier) -> Iterator[tuple[str, str]]:
         n_cases = sum(dataset.n_cases for dataset in dossier.datasets)
         yield "sources", f"{len(dossier.datasets)} datasets of {n_sites} sites. See Cohorts."
         yield "setting", f"{n_sites} sites. See Cohorts."
-        yield "sample_size", f"{n_cases} cases. See Cohorts."
+        yield (
+            "sample_size",
+            f"{n_cases} cases. See Cohorts. How many were intended, and why, is for the authors.",
+        )
         first = min(dataset.created_at for dataset in dossier.datasets)
         last = max(dataset.created_at for dataset in dossier.datasets)
         yield "dates", f"Datasets were registered from {first:%Y-%m-%d} to {last:%Y-%m-%d}."
     if any(dataset.statistics for dataset in dossier.datasets):
         yield "cohort", "Statistics of each dataset are under Cohorts."
-        yield "imbalance", "Where the preparator counts classes, see Cohorts."
     yield (
         "preparation",
         (
             "One preparator unified the data at every site and checked them; its image is given by"
             " digest under Provenance."
+        ),
+    )
+    yield (
+        "imbalance",
+        "None was used: estimates are of the cases as they came, and no model was changed.",
+    )
+    yield (
+        "subsets",
+        (
+            "Every registered case was given to every model. What was left out before a dataset was"
+            " registered is for the authors to say."
         ),
     )
     yield "inputs", "The preparator fixes the form of the inputs; see Provenance for its digest."
@@ -111,6 +125,20 @@ def _analysis(dossier: Dossier) -> Iterator[tuple[str, str]]:
     yield "blinding", "Models ran without network and without access to reference labels."
     yield "models", "Models are containers, named by digest. See Provenance."
     yield (
+        "training",
+        (
+            "Models came finished: none was trained, tuned or selected here. How each was made is"
+            " for its owner to say."
+        ),
+    )
+    yield (
+        "software",
+        (
+            "Preparator, models and evaluator are containers, named by digest, which fixes every"
+            " package in them. Packages are not listed."
+        ),
+    )
+    yield (
         "execution",
         (
             "Isolated containers by digest, without network, one signed grant for each execution."
@@ -125,7 +153,20 @@ def _results(dossier: Dossier) -> Iterator[tuple[str, str]]:
     n_missing = sum(row.n_missing for row in board.rows)
     n_executions = sum(row.n_failed_executions for row in board.rows)
     yield "results", "See Ranking, Sites and Subgroups."
-    yield "n", "Every estimate stands with its n; see the tables of Sites."
+    yield (
+        "n",
+        (
+            "Every estimate stands with its n; see Sites. Numbers of events are under Cohorts where"
+            " the preparator counts them."
+        ),
+    )
+    yield (
+        "errors",
+        (
+            "Cases that a model gave no usable answer for are counted under Failed and missing."
+            " Which of its answers were wrong, and why, stays at the sites."
+        ),
+    )
     yield (
         "failures",
         (
@@ -137,7 +178,8 @@ def _results(dossier: Dossier) -> Iterator[tuple[str, str]]:
         "missing",
         (
             f"{n_missing} results are missing over all models; numbers that could not be computed"
-            " are listed with their reasons."
+            " are listed with their reasons. What was missing within cases the preparator handled,"
+            " in the same way at every site."
         ),
     )
     yield (
@@ -177,7 +219,10 @@ def _openness(dossier: Dossier) -> Iterator[tuple[str, str]]:
     yield "data_sharing", "Data stay at the sites. Fingerprints identify them; see Cohorts."
     yield (
         "code_sharing",
-        "Evaluator and preparator are named by digest; the platform is open source.",
+        (
+            "Evaluator and preparator are named by digest; the platform is open source. Data stay"
+            " at the sites."
+        ),
     )
     owners = sorted({row.organization for row in dossier.leaderboard.rows})
     yield (

@@ -1,8 +1,9 @@
 """Checklists as sections of a report."""
 
+from collections import Counter
 from collections.abc import Mapping
 
-from medperf.evidence.checklists.answers import AUTHORS, answers
+from medperf.evidence.checklists.answers import NOT_KNOWN, OF_DEVELOPMENT, answers
 from medperf.evidence.checklists.claim import CLAIM
 from medperf.evidence.checklists.items import Checklist, Item
 from medperf.evidence.checklists.stard_ai import STARD_AI
@@ -22,8 +23,9 @@ def checklists(dossier: Dossier) -> Section:
         "checklists",
         (
             Paragraph(
-                "Topics are in the platform's own words; the guidelines have the full text. The"
-                " platform answers what it knows. What it does not know is for the authors."
+                "Topics are in the platform's own words; the guidelines have the full text, and a"
+                " submission needs their own forms. The platform answers what it knows, and says"
+                " where it knows nothing."
             ),
         ),
         tuple(_section(checklist, known) for checklist in CHECKLISTS),
@@ -31,28 +33,43 @@ def checklists(dossier: Dossier) -> Section:
 
 
 def status_of(item: Item, known: Mapping[str, str]) -> str:
-    """``answered``, ``in part`` or ``authors``."""
+    """``answered``, ``in part``, ``development`` (asked of those who develop) or ``not known``."""
+    if item.of_development:
+        return "development"
     if item.answer is None or item.answer not in known:
-        return "authors"
+        return "not known"
     return "in part" if item.is_partial else "answered"
 
 
+def answer_to(item: Item, known: Mapping[str, str]) -> str:
+    """What the platform says to an item, also where that is that it does not know."""
+    said = known.get(item.answer) if item.answer is not None else None
+    if item.of_development:
+        return OF_DEVELOPMENT if said is None else f"{OF_DEVELOPMENT} {said}"
+    return NOT_KNOWN if said is None else said
+
+
 def _section(checklist: Checklist, known: Mapping[str, str]) -> Section:
-    rows = []
-    for item in checklist.items:
-        status = status_of(item, known)
-        answer = AUTHORS if status == "authors" else known[item.answer or ""]
-        rows.append((item.number, item.topic, status, answer))
-    n_answered = sum(row[2] == "answered" for row in rows)
-    n_part = sum(row[2] == "in part" for row in rows)
+    rows = [
+        (item.number, item.topic, status_of(item, known), answer_to(item, known))
+        for item in checklist.items
+    ]
+    states = Counter(row[2] for row in rows)
     said = (
-        f"{checklist.source}. Of {len(rows)} items {n_answered} are answered here and {n_part} in"
-        f" part. {checklist.remark}"
+        f"{checklist.source}. Of {len(rows)} items, parts counted singly, {states['answered']} are"
+        f" answered here, {states['in part']} in part, {states['not known']} are not known to the"
+        " platform"
     )
+    if states["development"]:
+        said += f" and {states['development']} are asked of those who develop a model"
+    notes = (said + ".", checklist.compared, checklist.remark)
     table = Table(("Item", "Topic", "State", "Answer"), tuple(rows))
     caption = f"{checklist.title}, item by item"
     return Section(
         checklist.title,
         f"checklist-{checklist.name}",
-        (Paragraph(said), TableBlock(caption, table, is_folded=True)),
+        (
+            Paragraph(" ".join(note for note in notes if note)),
+            TableBlock(caption, table, is_folded=True),
+        ),
     )
