@@ -4,7 +4,6 @@ import json
 import stat
 
 import pytest
-import structlog
 from server_fixtures import running
 
 from medperf.cli import profiles
@@ -14,7 +13,6 @@ from medperf.cli import profiles
 def world(medperf, tmp_path, monkeypatch):
     """Two organizations with a person each, logged in on one machine under two names."""
     monkeypatch.chdir(tmp_path)
-    structlog.configure(processors=[_drop])
     (tmp_path / "dua.pdf").write_bytes(b"%PDF data use")
     with running(f"sqlite:///{tmp_path / 'server.sqlite'}") as server:
         federation = server.federation
@@ -33,11 +31,6 @@ def world(medperf, tmp_path, monkeypatch):
             return ran.json if status == 0 else ran.problem
 
         yield run
-    structlog.reset_defaults()
-
-
-def _drop(*_):
-    raise structlog.DropEvent
 
 
 @pytest.fixture

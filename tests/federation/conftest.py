@@ -1,16 +1,7 @@
 """One server for all tests, one federation for each test that asks for one."""
 
 import pytest
-import structlog
 from federation.federation import Federation, ServerThread
-
-
-@pytest.fixture(autouse=True, scope="session")
-def quiet_server():
-    """The server's log is not what these tests look at."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-import structlog
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from server_databases import (  # noqa: F401 - fixtures
@@ -22,7 +21,6 @@ from server_databases import (  # noqa: F401 - fixtures
 )
 from server_fixtures import Federation, SettableClock, new_federation
 from starlette.testclient import TestClient
-from structlog.typing import EventDict
 
 from medperf.client.transport import Credential, Transport
 from medperf.provenance.keys import PrivateKey
@@ -30,7 +28,6 @@ from medperf.server.app import build_app
 from medperf.server.db.migrate import upgrade
 from medperf.server.db.session import Database
 from medperf.server.log.signing import LogSigner
-from medperf.server.logs import FIELDS
 from medperf.server.settings import ServerSettings
 
 
@@ -39,19 +36,6 @@ class InProcess(TestClient):
 
     def request(self, method, url, *, timeout=None, **more):
         return super().request(method, url, **more)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def strict_logs() -> Iterator[None]:
-    """Log nothing, but let a field that is not listed fail the test."""
-
-    def check(_logger: object, _name: str, event: EventDict) -> EventDict:
-        assert event.keys() <= FIELDS, f"not in the list of log fields: {event.keys() - FIELDS}"
-        raise structlog.DropEvent
-
-    structlog.configure(processors=[check])
-    yield
-    structlog.reset_defaults()
 
 
 @dataclass
