@@ -44,6 +44,17 @@ PREPARATOR_TASKS = {
         "output_volumes": {"output_path": mount("statistics/statistics.yaml", "file")},
     },
 }
+OLDER_PREPARATOR_TASKS = {
+    "prepare": {
+        "input_volumes": PREPARATOR_TASKS["prepare"]["input_volumes"],
+        "output_volumes": {"output_path": mount("data")},
+    },
+    "sanity_check": {"input_volumes": {"data_path": mount("data")}},
+    "statistics": {
+        "input_volumes": {"data_path": mount("data")},
+        "output_volumes": {"output_path": mount("statistics/statistics.yaml", "file")},
+    },
+}
 MODEL_TASKS = {
     "infer": {
         "input_volumes": {"data_path": mount("data")},
@@ -82,6 +93,7 @@ def container(number, role, tasks, image=None, **changes):
 
 
 PREPARATOR = container(1, Role.PREPARATOR, PREPARATOR_TASKS, parameters={"unit": "mm"})
+OLDER_PREPARATOR = container(4, Role.PREPARATOR, OLDER_PREPARATOR_TASKS)
 MODEL = container(2, Role.MODEL, MODEL_TASKS)
 EVALUATOR = container(3, Role.EVALUATOR, EVALUATOR_TASKS)
 
@@ -97,6 +109,9 @@ class Hospital:
         self.let(PREPARATOR, "prepare", prepare)
         self.let(PREPARATOR, "sanity_check", sanity_check)
         self.let(PREPARATOR, "statistics", statistics)
+        self.let(OLDER_PREPARATOR, "prepare", prepare_as_before)
+        self.let(OLDER_PREPARATOR, "sanity_check", lambda call: 0)
+        self.let(OLDER_PREPARATOR, "statistics", statistics)
         self.let(MODEL, "infer", infer)
         self.let(EVALUATOR, "evaluate", evaluate)
 
@@ -129,6 +144,12 @@ def prepare(call):
         report["comment"][case] = ""
     call.paths["report_file"].write_text(yaml.safe_dump(report))
     (call.paths["metadata_path"] / "unit.txt").write_text("mm")
+
+
+def prepare_as_before(call):
+    """Leave the labels with the data, as older preparators do."""
+    for source in call.paths["data_path"].iterdir():
+        (call.paths["output_path"] / source.name).write_text(source.read_text())
 
 
 def sanity_check(call):

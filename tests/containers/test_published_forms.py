@@ -47,17 +47,22 @@ docker:
 tasks:
   evaluate:
     parameters:
-      inputs: {predictions: predictions, labels: labels/, parameters_file: parameters.yaml}
+      inputs:
+        predictions: predictions
+        labels: labels/
+        parameters_file: parameters.yaml
+        weights: additional_files/atlas/weights.txt
       outputs: {output_path: {type: file, default: results.yaml}}
 """
 MLCUBE_MAIN = """\
 import argparse, os
 parser = argparse.ArgumentParser()
 parser.add_argument("task")
-for key in ("predictions", "labels", "parameters_file", "output_path"):
+for key in ("predictions", "labels", "parameters_file", "weights", "output_path"):
     parser.add_argument("--" + key)
 given = parser.parse_args()
 assert given.task == "evaluate" and os.listdir(given.labels)
+assert open(given.weights).read() == "heavy"
 threshold = open(given.parameters_file).read().strip()
 open(given.output_path, "w").write(f"{threshold}\\ncases: {len(os.listdir(given.predictions))}\\n")
 """
@@ -69,6 +74,8 @@ def paths(tmp_path: Path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "case1").write_text("1")
     (tmp_path / "parameters.yaml").write_text("threshold: 0.5\n")
+    (tmp_path / "additional" / "atlas").mkdir(parents=True)
+    (tmp_path / "additional" / "atlas" / "weights.txt").write_text("heavy")
     return tmp_path
 
 
@@ -86,6 +93,7 @@ def evaluate(runner, config_file: Path, paths: Path, source: Path | None):
         },
         limits=replace(SMALL),
         parameters_file=paths / "parameters.yaml",
+        additional_files=paths / "additional",
     )
     outcome = runner.run(image, step, paths / "log")
     assert outcome.exit_code == 0, (paths / "log").read_text()

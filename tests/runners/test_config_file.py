@@ -179,11 +179,77 @@ def test_an_mlcube_for_singularity_names_a_file() -> None:
     assert parse(text).container_type is ContainerType.SINGULARITY_FILE
 
 
+WEIGHTS = """\
+docker: {image: org/name:1}
+tasks:
+  infer:
+    parameters:
+      inputs: {data_path: data/, weights: additional_files/weights.pt,
+               atlas: {type: directory, default: additional_files/atlas/}, info: additional_files/}
+      outputs: {output_path: {type: directory, default: predictions}}
+"""
+
+
+def test_keys_of_an_mlcube_may_name_what_lies_in_the_additional_files() -> None:
+    infer = parse(WEIGHTS, Role.MODEL).tasks["infer"]
+    assert set(infer.input_volumes) == {"data_path", "additional_files"}
+    place = infer.input_volumes["additional_files"].mount_path
+    assert infer.run_args.command == (
+        f"--weights={place}/weights.pt",
+        f"--atlas={place}/atlas",
+        f"--info={place}",
+    )
+
+
+def test_a_key_of_an_mlcube_does_not_climb_out_of_the_additional_files() -> None:
+    text = WEIGHTS.replace("additional_files/weights.pt", "additional_files/../../etc/passwd")
+    assert any("no mount 'weights'" in message for message in lines(text).values())
+
+
+@pytest.mark.parametrize(
+    ("written", "gpus", "shm_size"),
+    [
+        ("docker: {image: a, gpu_args: --gpus=all}", "all", None),
+        (
+            "docker: {image: a, gpu_args: '--shm-size=2gb --gpus \"device=0,1\"'}",
+            "device=0,1",
+            "2g",
+        ),
+        ("docker: {image: a, cpu_args: --shm-size 512m}", None, "512m"),
+        ("docker: {image: a, gpu_args: --runtime=nvidia}", "all", None),
+        ("platform: {accelerator_count: 2}\ndocker: {image: a}", 2, None),
+        ("platform: {accelerator_count: 0}\ndocker: {image: a}", None, None),
+        ("platform: some\ndocker: {image: a, gpu_args: 7}", None, None),
+    ],
+)
+def test_an_mlcube_asks_for_gpus_and_shared_memory(written, gpus, shm_size) -> None:
+    text = WEIGHTS.replace("docker: {image: org/name:1}", written)
+    run_args = parse(text, Role.MODEL).tasks["infer"].run_args
+    assert (run_args.gpus, run_args.shm_size) == (gpus, shm_size)
+
+
+def test_an_older_preparator_may_leave_labels_with_the_data() -> None:
+    older = """\
+docker: {image: org/name:1}
+tasks:
+  prepare:
+    parameters:
+      inputs: {data_path: raw, labels_path: raw}
+      outputs: {output_path: data/}
+  sanity_check:
+    parameters: {inputs: {data_path: data/}}
+  statistics:
+    parameters: {inputs: {data_path: data/}, outputs: {output_path: statistics.yaml}}
+"""
+    assert list(parse(older, Role.PREPARATOR).tasks) == ["prepare", "sanity_check", "statistics"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
         ("  image: org/name:1\n", "", 2, "no image is named"),
         ("data_path: data/", "data_path: []", 16, "no path is given"),
+        ("inputs: {data_path: data/}", "inputs: [data_path]", 16, "inputs is not a mapping"),
         ("    parameters:\n      inputs: {data_path: data/}\n      outputs: {output_path: predictions/}\n", "", 13, "no parameters"),
         ("{data_path: raw,", "{dat: raw,", 8, "no mount 'dat'"),
     ],

@@ -152,6 +152,13 @@ def test_an_mlcube_is_called_with_task_and_paths(site: Path) -> None:
     )
 
 
+def test_further_arguments_of_an_mlcube_follow_its_paths(site: Path) -> None:
+    command = plan(site, make_config("mlcube", command=("--weights=/w/a b.pt",))).command
+    assert command[0] == "evaluate"
+    assert command[-1] == "--weights=/w/a b.pt"
+    assert not any(word.startswith("--additional_files") for word in command)
+
+
 def test_an_entry_point_of_the_task_is_not_told_the_task(site: Path) -> None:
     step = plan(site, make_config("mlcube", entrypoint="python /evaluate.py"))
     assert step.entrypoint == ("python", "/evaluate.py")

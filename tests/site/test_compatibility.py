@@ -4,7 +4,16 @@ import threading
 
 import pytest
 import yaml
-from hospital import EVALUATOR, LIMITS, MODEL, PREPARATOR, Hospital, prepare
+from hospital import (
+    EVALUATOR,
+    LIMITS,
+    MODEL,
+    OLDER_PREPARATOR,
+    PREPARATOR,
+    Hospital,
+    evaluate,
+    prepare,
+)
 
 from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
 from medperf.domain.container_records import ContainerForm
@@ -69,6 +78,18 @@ def test_prepared_data_need_no_preparator(run, hospital):
     assert report.has_passed
     assert hospital.tasks_run() == ["infer", "evaluate"]
     assert set(report.tested) == {"model", "evaluator"}
+
+
+def test_older_preparator_gives_the_evaluator_its_data_folder_for_labels(run, hospital):
+    seen = []
+
+    def evaluate_too(call):
+        seen.extend(path.name for path in call.paths["labels"].iterdir())
+        evaluate(call)
+
+    hospital.let(EVALUATOR, "evaluate", evaluate_too)
+    assert run(Workflow(MODEL, EVALUATOR, PLAN, OLDER_PREPARATOR)).has_passed
+    assert len(seen) == 3
 
 
 def test_without_a_plan_it_says_that_nothing_was_examined(run):

@@ -5,7 +5,7 @@ import os
 import tarfile
 
 import pytest
-from hospital import LIMITS, NOW, PREPARATOR, Hospital
+from hospital import LIMITS, NOW, OLDER_PREPARATOR, PREPARATOR, Hospital
 
 from medperf.domain.errors import (
     ConflictError,
@@ -46,10 +46,10 @@ class Machine(Hospital):
             self.datasets, folder / "datasets", site=site, cache=self.cache, reserve_bytes=0
         )
 
-    def prepared(self):
+    def prepared(self, preparator=PREPARATOR):
         data, labels = self.raw()
         number = self.datasets.add(
-            "first", PREPARATOR, raw_data_path=data, raw_labels_path=labels, description="three"
+            "first", preparator, raw_data_path=data, raw_labels_path=labels, description="three"
         ).number
         preparation = Preparation(
             self.datasets, self.steps, limits=lambda _: LIMITS, cache=self.cache, clock=lambda: NOW
@@ -104,6 +104,15 @@ def test_dataset_arrives_as_it_was(old, new, sealed):
     assert fingerprint(moved.roots).digest == before.fingerprint
     assert (moved.folder.report_path).read_text() == before.folder.report_path.read_text()
     assert [path.name for path in moved.folder.root.parent.iterdir()].count(".import") == 0
+
+
+def test_dataset_whose_labels_lie_with_its_data_arrives_as_it_was(machine, tmp_path):
+    old, new = machine("a"), machine("b")
+    old.prepared(OLDER_PREPARATOR)
+    old.archive.export_dataset(1, tmp_path / "moved", KEY)
+    moved = new.archive.import_dataset(tmp_path / "moved", KEY)
+    assert fingerprint(moved.roots).digest == old.datasets.get(1).fingerprint
+    assert moved.labels_path == moved.data_path
 
 
 def test_registered_dataset_keeps_its_number_at_the_server(old, new, tmp_path):

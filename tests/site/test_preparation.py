@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hospital import LIMITS, NOW, PREPARATOR, Hospital, prepare, statistics
+from hospital import LIMITS, NOW, OLDER_PREPARATOR, PREPARATOR, Hospital, prepare, statistics
 
 from medperf.domain.errors import (
     CancelledError,
@@ -49,12 +49,12 @@ class Site(Hospital):
             poll_s=0.005,
         )
 
-    def begin(self, name="first"):
+    def begin(self, name="first", preparator=PREPARATOR):
         data, labels = self.folder / "raw" / "data", self.folder / "raw" / "labels"
         if not data.exists():
             self.raw()
         return self.datasets.add(
-            name, PREPARATOR, raw_data_path=data, raw_labels_path=labels
+            name, preparator, raw_data_path=data, raw_labels_path=labels
         ).number
 
     def prepare(self, number, **options):
@@ -92,6 +92,14 @@ def test_raw_becomes_prepared(site):
     assert set(dataset.roots) == {"data", "labels", "metadata"}
     assert site.tasks_run() == ["prepare", "sanity_check", "statistics"]
     assert site.path(number) == ["preparing", "checking", "prepared"]
+
+
+def test_older_preparator_leaves_labels_with_the_data(site):
+    dataset = site.prepare(site.begin(preparator=OLDER_PREPARATOR))
+    assert dataset.state == "prepared"
+    assert dataset.labels_path == dataset.data_path
+    assert set(dataset.roots) == {"data"}
+    assert dataset.fingerprint == fingerprint(dataset.roots).digest
 
 
 def test_raw_data_is_left_as_it_was(site):

@@ -52,3 +52,9 @@ class Container(Record):
     state: str
     supersedes_id: Id | None = None
     created_at: UtcTime
+
+    @property
+    def has_separate_labels(self) -> bool:
+        """Whether a preparator writes labels apart; older ones leave them with the data."""
+        prepare = (self.config.get("tasks") or {}).get("prepare") or {}
+        return not prepare or "output_labels_path" in (prepare.get("output_volumes") or {})

@@ -87,7 +87,8 @@ class ContainerConfig(_Value):
     image: Annotated[str, Field(min_length=1)]
     tasks: Mapping[str, TaskSpec]
     calling: Literal["declared", "mlcube"] = "declared"
-    """``declared``: start what ``run_args`` say. ``mlcube``: ``<image> <task> --<key>=<path>``."""
+    """``declared``: start what ``run_args`` say. ``mlcube``: ``<image> <task> --<key>=<path>`` for
+    each mount, then the arguments in ``run_args.command``, which name the additional files."""
 
 
 class Fault(_Value):
@@ -110,6 +111,8 @@ class MountRule(_Value):
     required: bool = True
     type: MountType | None = None
     """The only type that works, where the contract fixes one."""
+    is_newer: bool = False
+    """Whether the older form may leave it out, as labels that lie with the data."""
 
 
 class TaskRule(_Value):
@@ -123,6 +126,7 @@ class TaskRule(_Value):
 
 _NEEDED = MountRule()
 _MAYBE = MountRule(required=False)
+_NEWER = MountRule(is_newer=True)
 _FILE = MountRule(type="file")
 _MAYBE_FILE = MountRule(required=False, type="file")
 
@@ -138,7 +142,7 @@ TASK_RULES: Mapping[str, TaskRule] = {
         inputs={"data_path": _NEEDED, "labels_path": _NEEDED},
         outputs={
             "output_path": _NEEDED,
-            "output_labels_path": _NEEDED,
+            "output_labels_path": _NEWER,
             "metadata_path": _MAYBE,
             "report_file": _MAYBE_FILE,
         },
@@ -146,13 +150,13 @@ TASK_RULES: Mapping[str, TaskRule] = {
     ),
     "sanity_check": TaskRule(
         roles=(Role.PREPARATOR,),
-        inputs={"data_path": _NEEDED, "labels_path": _NEEDED, "metadata_path": _MAYBE},
+        inputs={"data_path": _NEEDED, "labels_path": _NEWER, "metadata_path": _MAYBE},
         outputs={},
         non_zero_exit="needs-attention",
     ),
     "statistics": TaskRule(
         roles=(Role.PREPARATOR,),
-        inputs={"data_path": _NEEDED, "labels_path": _NEEDED, "metadata_path": _MAYBE},
+        inputs={"data_path": _NEEDED, "labels_path": _NEWER, "metadata_path": _MAYBE},
         outputs={"output_path": _FILE},
     ),
     "infer": TaskRule(
@@ -231,8 +235,12 @@ def _task_faults(name: str, task: TaskSpec, config: ContainerConfig) -> Iterator
     rule = TASK_RULES.get(name)
     if rule is not None:
         inputs = {**rule.inputs, **COMMON_INPUTS}
-        yield from _key_faults((*where, "input_volumes"), task.input_volumes, inputs)
-        yield from _key_faults((*where, "output_volumes"), task.output_volumes, rule.outputs)
+        is_older = config.calling == "mlcube"
+        for section, mounts, rules in (
+            ("input_volumes", task.input_volumes, inputs),
+            ("output_volumes", task.output_volumes, rule.outputs),
+        ):
+            yield from _key_faults((*where, section), mounts, rules, is_older=is_older)
 
 
 def _path_faults(where: tuple[str, ...], task: TaskSpec) -> Iterator[Fault]:
@@ -268,7 +276,11 @@ def _path_faults(where: tuple[str, ...], task: TaskSpec) -> Iterator[Fault]:
 
 
 def _key_faults(
-    where: tuple[str, ...], mounts: Mapping[str, Mount], rules: Mapping[str, MountRule]
+    where: tuple[str, ...],
+    mounts: Mapping[str, Mount],
+    rules: Mapping[str, MountRule],
+    *,
+    is_older: bool,
 ) -> Iterator[Fault]:
     known = ", ".join(rules) or "none"
     for key, mount in mounts.items():
@@ -286,7 +298,7 @@ def _key_faults(
                 remedy=f"write type: {rule.type}",
             )
     for key, rule in rules.items():
-        if rule.required and key not in mounts:
+        if rule.required and key not in mounts and not (is_older and rule.is_newer):
             yield Fault(
                 path=where, message=f"the mount {key!r} is missing", remedy=f"declare {key!r}"
             )

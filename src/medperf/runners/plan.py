@@ -148,7 +148,10 @@ def _program(
     run = spec.run_args
     entrypoint = tuple(shlex.split(run.entrypoint)) if run.entrypoint else ()
     if config.calling == "mlcube":
-        arguments = tuple(f"--{mount.key}={mount.target}" for mount in mounts)
+        further = shlex.split(run.command) if isinstance(run.command, str) else run.command or ()
+        # Further arguments say where in the additional files something is, by keys of their own.
+        told = [mount for mount in mounts if not (further and mount.key == "additional_files")]
+        arguments = (*(f"--{mount.key}={mount.target}" for mount in told), *further)
         # An entry point of the task's own knows its task and is not told its name.
         return entrypoint, arguments if entrypoint else (task, *arguments)
     if isinstance(run.command, str):

@@ -255,7 +255,9 @@ class _Run:
     def _prepared(self) -> dict[str, Path]:
         if self.workflow.preparator is None:
             return {"data_path": self.data.data_path, "labels_path": self.data.labels_path}
-        found = {"data_path": self.folder / "data", "labels_path": self.folder / "labels"}
+        is_apart = self.workflow.preparator.has_separate_labels
+        labels = self.folder / ("labels" if is_apart else "data")
+        found = {"data_path": self.folder / "data", "labels_path": labels}
         if holds_files(self.folder / "metadata"):
             found["metadata_path"] = self.folder / "metadata"
         return found

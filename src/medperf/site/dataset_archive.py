@@ -134,7 +134,7 @@ class DatasetArchive:
             with file:
                 manifest = self._unpack(file, secret, place)
             self._refuse_duplicate(manifest)
-            folder = DatasetFolder(place)
+            folder = DatasetFolder(place, manifest.preparator.has_separate_labels)
             verify_fingerprint(manifest.fingerprint, folder.roots, cache=None)
 
             def bring(into: DatasetFolder) -> None:

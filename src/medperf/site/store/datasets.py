@@ -65,6 +65,8 @@ class DatasetFolder:
     """Where the files of a dataset lie."""
 
     root: Path
+    has_separate_labels: bool = True
+    """Whether the preparator writes labels apart; older ones leave them with the data."""
 
     @property
     def data_path(self) -> Path:
@@ -74,7 +76,7 @@ class DatasetFolder:
     @property
     def labels_path(self) -> Path:
         """What evaluators compare with."""
-        return self.root / "labels"
+        return self.root / "labels" if self.has_separate_labels else self.data_path
 
     @property
     def metadata_path(self) -> Path:
@@ -104,7 +106,9 @@ class DatasetFolder:
     @property
     def roots(self) -> Mapping[str, Path]:
         """The folders that the fingerprint covers, by name."""
-        found = {"data": self.data_path, "labels": self.labels_path}
+        found = {"data": self.data_path}
+        if self.has_separate_labels:
+            found["labels"] = self.labels_path
         if holds_files(self.metadata_path):
             found["metadata"] = self.metadata_path
         return found
@@ -318,14 +322,15 @@ class Datasets:
         return self._dataset(row)
 
     def _dataset(self, row: Row) -> LocalDataset:
+        preparator = Container.model_validate_json(row["preparator"])
         return LocalDataset(
             number=row["number"],
             name=row["name"],
             description=row["description"],
-            preparator=Container.model_validate_json(row["preparator"]),
+            preparator=preparator,
             raw_data_path=_path(row["raw_data_path"]),
             raw_labels_path=_path(row["raw_labels_path"]),
-            folder=DatasetFolder(self._folder / str(row["number"])),
+            folder=DatasetFolder(self._folder / str(row["number"]), preparator.has_separate_labels),
             state=row["state"],
             attempts=row["attempts"],
             step_id=row["step_id"],
