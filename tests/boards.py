@@ -15,6 +15,9 @@ from medperf.domain.leaderboards import (
     Standardized,
     SubgroupEstimate,
     SubgroupGap,
+    Trend,
+    TrendLine,
+    TrendPoint,
 )
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -195,4 +198,50 @@ def _brier(value: float) -> LeaderboardCell:
         sites=tuple(
             SiteEstimate(site=site, value=brier - shift / 2, n=n) for site, n, shift in SITES
         ),
+    )
+
+
+def trend() -> Trend:
+    """A model that got worse, another of its name, and a dataset with a second version."""
+    worse = TrendPoint(
+        id=9,
+        version=2,
+        value=0.912,
+        n=341,
+        n_sites=3,
+        interval=between(0.88, 0.94),
+        difference=-0.049,
+        difference_interval=between(-0.07, -0.028, "bootstrap-normal/v1"),
+        is_paired=True,
+        p_value=0.001,
+        p_adjusted=0.003,
+        is_worse=True,
+    )
+    first = TrendPoint(
+        id=1, version=1, value=0.961, n=341, n_sites=3, interval=between(0.94, 0.975)
+    )
+    hidden = TrendPoint(id=2, version=1, value=None, n=0, n_sites=1, notes=("one result alone",))
+    newer = TrendPoint(
+        id=3,
+        version=2,
+        value=0.95,
+        n=60,
+        n_sites=1,
+        difference=-0.011,
+        notes=("no interval of the difference: a value has no standard error above 0",),
+    )
+    return Trend(
+        benchmark_id=1,
+        benchmark="Malignant breast mass",
+        primary="auroc",
+        direction="higher",
+        lines=(
+            TrendLine(kind="model", name="Net", points=(first, worse)),
+            TrendLine(kind="model", name="Net", points=(hidden, first)),
+            TrendLine(
+                kind="dataset", name="nuclei", model_id=1, model="Net", points=(first, newer)
+            ),
+        ),
+        n_worse=1,
+        as_of=AS_OF,
     )

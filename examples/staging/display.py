@@ -169,7 +169,7 @@ def _comparison(console: Console, board: Mapping[str, Any]) -> None:
             console.print(
                 f"  The first less the second: {turn * found['difference']:+.3f}"
                 f" ({ends[0]:+.3f} to {ends[1]:+.3f}), adjusted p {p_value(found['p_adjusted'])}."
-                " Who share a tie differ by luck."
+                " The data cannot tell who share a tie apart."
             )
 
 

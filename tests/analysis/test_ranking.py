@@ -1,4 +1,4 @@
-"""Ranks say no more than the data: intervals, ties, stability, the worst case."""
+"""Ranks say no more than the data: intervals, ties, the worst case."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from medperf.analysis.ranking import (
     kendall_tau,
     metric_agreement,
     rank_models,
-    rank_stability,
     worst,
 )
 from medperf.domain.benchmarks import Direction
@@ -91,16 +90,6 @@ def test_a_model_without_replicates_cannot_be_ranked(paired):
         rank_models({**values, "d": 0.1}, {**replicates, "d": np.zeros(7)})
     with pytest.raises(InestimableError, match="of every model"):
         rank_models({}, {})
-
-
-def test_a_certain_order_is_stable_and_a_close_one_is_not(paired):
-    certain, close = rank_stability(*paired(CLEAR)), rank_stability(*paired(CLOSE, noise=0.1))
-    assert (certain.tau, certain.first["a"]) == (1.0, 1.0)
-    assert close.tau_lower < close.tau < 1
-    assert sum(close.first.values()) == pytest.approx(1)
-    assert close.first["c"] == 0
-    with pytest.raises(InestimableError, match="two models"):
-        rank_stability(*paired({"a": 0.8}))
 
 
 VECTOR = st.lists(st.integers(0, 5), min_size=2, max_size=15)

@@ -59,8 +59,33 @@ def test_the_same_dossier_gives_the_same_report(dossier: Dossier) -> None:
     assert html.render(report(dossier)) == html.render(report(dossier))
 
 
+def test_earlier_versions_are_shown_with_their_alarms(dossier: Dossier) -> None:
+    found = sections(report(replace(dossier, trend=boards.trend())))
+    assert list(found).index("versions") < list(found).index("provenance")
+    said = words(found["versions"])
+    assert "Worse than the version before, for sure: Model Net: version 2." in said
+    assert "Model Net, version 1: one result alone" in said
+
+
+def test_a_trend_without_alarm_says_so_and_what_was_withheld(dossier: Dossier) -> None:
+    [line, *_] = boards.trend().lines
+    calm = line.model_copy(update={"points": line.points[:1] * 2})
+    trend = boards.trend().model_copy(
+        update={"lines": (calm,), "n_worse": 0, "withheld_reason": "pooled figures only"}
+    )
+    said = words(sections(report(replace(dossier, trend=trend)))["versions"])
+    assert "No version is worse than the one before for sure." in said
+    assert "Not everything is shown: pooled figures only." in said
+
+
+def test_without_earlier_versions_a_report_has_no_section_of_them(dossier: Dossier) -> None:
+    assert dossier.trend is not None
+    assert "versions" not in sections(report(dossier))
+    assert "versions" not in sections(report(replace(dossier, trend=None)))
+
+
 def test_anchors_are_unique(dossier: Dossier) -> None:
-    full = replace(dossier, leaderboard=boards.leaderboard())
+    full = replace(dossier, leaderboard=boards.leaderboard(), trend=boards.trend())
     document = report(full)
     anchors = [section.anchor for section in document.sections]
     anchors += [part.anchor for section in document.sections for part in section.sections]

@@ -149,9 +149,16 @@ class Federation:
         )
         return client.containers.act(record.id, "submit")
 
-    def model(self, client, name):
-        container = self.container(client, f"{name} container", "model", MODEL_TASKS)
-        record = client.models.register(ModelForm(name=name, container_id=container.id))
+    def model(self, client, name, supersedes=None):
+        number = 1 if supersedes is None else supersedes.version + 1
+        container = self.container(client, f"{name} container {number}", "model", MODEL_TASKS)
+        record = client.models.register(
+            ModelForm(
+                name=name,
+                container_id=container.id,
+                supersedes_id=None if supersedes is None else supersedes.id,
+            )
+        )
         return client.models.act(record.id, "submit")
 
     def results(self):
@@ -197,6 +204,22 @@ class Federation:
         self.associate(self.vendor, benchmark or self.benchmark, "model", model.id)
         return model
 
+    def next_version(self, model):
+        """A new version of a vendor's model that takes part, too."""
+        found = self.model(self.vendor, model.name, supersedes=model)
+        self.associate(self.vendor, self.benchmark, "model", found.id)
+        return found
+
+    def next_dataset(self, hospital, n_cases=40):
+        """A new version of a dataset that takes part, too, by so many cases that nobody is asked."""
+        with hospital.opened() as site:
+            former = hospital.dataset
+            hospital.dataset = _registered(
+                site, self.preparator, former.name, n_cases, supersedes_id=former.id
+            )
+            self._let_take_part(site, hospital.dataset)
+        return hospital.dataset
+
     def associate(self, client, benchmark, kind, number):
         return client.associations.register(
             AssociationForm(benchmark_id=benchmark.id, kind=kind, **{f"{kind}_id": number})
@@ -219,14 +242,17 @@ class Federation:
         hospital.let(policy)
         hospital.organization_id = self.organization_of(name + self._tag)
         with hospital.opened() as site:
-            hospital.dataset = _registered(site, self.preparator, name, n_cases)
+            hospital.dataset = _registered(site, self.preparator, f"{name} data", n_cases)
             if associate:
-                form = AssociationForm(
-                    benchmark_id=self.benchmark.id, kind="dataset", dataset_id=hospital.dataset.id
-                )
-                site.gate.request_association(form, released_by="Ada", role="data owner")
+                self._let_take_part(site, hospital.dataset)
         self.sites.append(hospital)
         return hospital
+
+    def _let_take_part(self, site, dataset):
+        form = AssociationForm(
+            benchmark_id=self.benchmark.id, kind="dataset", dataset_id=dataset.id
+        )
+        site.gate.request_association(form, released_by="Ada", role="data owner")
 
     def organization_of(self, name):
         return next(o.id for o in self.admin.organizations.list(name=name))
@@ -240,11 +266,11 @@ class Federation:
         return client
 
 
-def _registered(site, preparator, name, n_cases):
+def _registered(site, preparator, name, n_cases, supersedes_id=None):
     """A dataset as preparation and registration leave it."""
     record = site.records.container(preparator.id)
     local = site.datasets.add(
-        f"{name} data",
+        name if supersedes_id is None else f"{name} after {supersedes_id}",
         record,
         raw_data_path=site.folder.root,
         raw_labels_path=site.folder.root,
@@ -269,7 +295,8 @@ def _registered(site, preparator, name, n_cases):
     envelope = sign(make_statement(said.subjects(), said), site.signer)
     dataset = site.gate.register_dataset(
         DatasetForm(
-            name=f"{name} data",
+            name=name,
+            supersedes_id=supersedes_id,
             preparator_id=record.id,
             fingerprint=found,
             n_cases=n_cases,

@@ -6,7 +6,7 @@ import boards
 import pytest
 
 from medperf.domain.leaderboards import Leaderboard
-from medperf.web.charts import calibration, cost, forest, ranks, subgroups, theme
+from medperf.web.charts import calibration, cost, forest, ranks, subgroups, theme, trend
 from medperf.web.drawing import draw, draw_for_page, spec_for_page
 from medperf.web.figures import Chart
 
@@ -16,6 +16,7 @@ CHARTS: dict[str, Callable[[Leaderboard], Chart | None]] = {
     "subgroups": lambda board: subgroups.subgroups(board, "auroc")[0],
     "calibration": calibration.calibration,
     "cost": cost.cost,
+    "trend": lambda _: trend.trend(boards.trend()),
 }
 
 

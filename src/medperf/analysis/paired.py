@@ -116,6 +116,22 @@ def compare_lines(
     return Compared(found.difference.value, n, paired, found, notes)
 
 
+def paired_error(
+    first: Line,
+    second: Line,
+    datasets: tuple[int, ...],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+) -> tuple[float, float | None]:
+    """The standard error of two models' difference over datasets, and its degrees of freedom.
+
+    Raises:
+        InestimableError: where replicates do not say it.
+    """
+    found = _compare(first, second, datasets, metric, plan, 0.0)
+    return found.difference.standard_error or 0.0, found.degrees
+
+
 def _common(lines: Sequence[Line]) -> frozenset[tuple[int, str | None]]:
     return frozenset.intersection(*(line.drawn for line in lines))
 

@@ -1,4 +1,4 @@
-"""Ranks, and how sure they are: simultaneous intervals, tie groups, stability, the worst case.
+"""Ranks, and how sure they are: simultaneous intervals, tie groups, the worst case.
 
 A rank without an interval says more than the data do. The sets of ranks here hold the true ranks
 of *all* models together at the level asked for, after Mogstad, Romano, Shaikh and Wilhelm 2024,
@@ -40,21 +40,6 @@ class RankedModel:
     def may_be_best(self) -> bool:
         """Whether no model is significantly better."""
         return self.rank_from == 1
-
-
-@dataclass(frozen=True, slots=True)
-class RankStability:
-    """How much the order depends on the cases that happened to be there.
-
-    ``tau`` is the mean of Kendall's tau between the order and the order in each replicate, from
-    ``tau_lower`` to ``tau_upper`` in the middle 95 % of them; ``first`` is, per model, the share of
-    replicates in which it comes first (shared equally when tied).
-    """
-
-    tau: float
-    tau_lower: float
-    tau_upper: float
-    first: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,30 +130,6 @@ def significantly_better(values: Floats, replicates: Floats, level: float = LEVE
     reach[first, second] = reach[second, first] = np.where(varies, critical * errors, 0.0)
     better: Bools = difference > reach
     return better
-
-
-def rank_stability(
-    values: Mapping[str, float],
-    replicates: Mapping[str, Floats],
-    *,
-    direction: Direction = Direction.HIGHER,
-) -> RankStability:
-    """Kendall's tau between the order and the order in each replicate, and who comes first.
-
-    Proposed for benchmarks by Wiesenfarth and others 2021, doi:10.1038/s41598-021-82017-6.
-
-    Raises:
-        InestimableError: with fewer than two models.
-    """
-    names, oriented, draws = _matrix(values, replicates, direction)
-    if len(names) < 2:  # noqa: PLR2004
-        raise InestimableError("the stability of an order needs two models")
-    taus = np.array([kendall_tau(oriented, draw) for draw in draws.T])
-    leads = draws == draws.max(axis=0)
-    first = (leads / leads.sum(axis=0)).mean(axis=1)
-    lower, upper = np.quantile(taus, [0.025, 0.975])
-    shares = {name: float(first[i]) for i, name in enumerate(names)}
-    return RankStability(float(taus.mean()), float(lower), float(upper), shares)
 
 
 def metric_agreement(

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from medperf.analysis import comparison, ranking
-from medperf.analysis.estimates import Bools
-from medperf.analysis.paired import Compared, Line, compare_lines, paired_datasets
+from medperf.analysis.estimates import Bools, Floats
+from medperf.analysis.paired import Compared, Line, compare_lines, paired_datasets, paired_error
 from medperf.analysis.pooled_cells import Sight
 from medperf.analysis.ranking import RankedModel
+from medperf.analysis.stability import METHOD as DRAWS
+from medperf.analysis.stability import rank_stability
 from medperf.domain.benchmarks import AnalysisPlan, Direction, PlannedMetric
 from medperf.domain.errors import InestimableError
 from medperf.domain.leaderboards import Stability
@@ -69,7 +71,7 @@ def standings(
     if len(numbers) < _FEWEST:
         return Standings(ranks)
     compared = _compare_all(numbers, lines, metric, plan, sight)
-    stability, first = _stability(rounded, lines, metric, sight)
+    stability, first = _stability(rounded, lines, compared, metric, plan, sight)
     if not any(each.found for each in compared.values()):
         return Standings(ranks, {}, compared, first, stability)
     better = _better(numbers, compared, metric, plan)
@@ -155,7 +157,12 @@ def _better(
 
 
 def _stability(
-    values: Mapping[int, float], lines: Mapping[int, Line], metric: PlannedMetric, sight: Sight
+    values: Mapping[int, float],
+    lines: Mapping[int, Line],
+    compared: Mapping[Pair, Compared],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+    sight: Sight,
 ) -> tuple[Stability, dict[int, float]]:
     numbers = sorted(values)
     datasets = paired_datasets([lines[number] for number in numbers])
@@ -164,10 +171,10 @@ def _stability(
     some = lines[numbers[0]].contributions
     if not sight.allows([some[number] for number in datasets]):
         return Stability(notes=("only one dataset has replicates of all ranked models",)), {}
-    drawn = {_name(number): lines[number].case_weighted(datasets)[1] for number in numbers}
     named = {_name(number): value for number, value in values.items()}
     try:
-        found = ranking.rank_stability(named, drawn, direction=metric.direction)
+        errors, degrees = _errors(numbers, datasets, lines, compared, metric, plan)
+        found = rank_stability(named, errors, degrees=degrees, direction=metric.direction)
     except InestimableError as error:
         return Stability(n_sites=len(datasets), notes=(error.detail,)), {}
     stability = Stability(
@@ -175,5 +182,29 @@ def _stability(
         tau_lower=found.tau_lower,
         tau_upper=found.tau_upper,
         n_sites=len(datasets),
+        method=DRAWS,
     )
     return stability, {int(name): share for name, share in found.first.items()}
+
+
+def _errors(
+    numbers: Sequence[int],
+    datasets: tuple[int, ...],
+    lines: Mapping[int, Line],
+    compared: Mapping[Pair, Compared],
+    metric: PlannedMetric,
+    plan: AnalysisPlan,
+) -> tuple[Floats, float | None]:
+    """Errors of all differences over some datasets; the fewest degrees of freedom of any."""
+    place = {number: i for i, number in enumerate(numbers)}
+    errors = np.zeros((len(numbers), len(numbers)))
+    degrees = []
+    for (one, other), each in compared.items():
+        if each.found is not None and each.datasets == datasets:
+            error, free = each.found.difference.standard_error or 0.0, each.found.degrees
+        else:
+            error, free = paired_error(lines[one], lines[other], datasets, metric, plan)
+        i, j = place[one], place[other]
+        errors[i, j] = errors[j, i] = error
+        degrees += [] if free is None else [free]
+    return errors, min(degrees, default=None)

@@ -51,6 +51,7 @@ def dossier_of(server: "ServerClient", number: int, log_key: str) -> "Dossier":
         server=server.transport.url,
         benchmark=benchmark,
         leaderboard=server.benchmarks.leaderboard(number),
+        trend=server.benchmarks.trend(number),
         datasets=tuple(server.datasets.list(benchmark_id=number)),
         models=models,
         containers={each.id: each for each in _visible(server, sorted(containers))},

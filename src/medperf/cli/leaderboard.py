@@ -162,12 +162,19 @@ def _reading(leaderboard: Board) -> list[str]:
     lines = []
     if any(row.get("rank_from") is not None for row in leaderboard["rows"]):
         lines.append(
-            "Ranks in brackets are not excluded by the data; the order within a tie is luck."
+            "Ranks in brackets are not excluded by the data; those of one tie it cannot tell apart."
+        )
+    if any(row.get("share_first") is not None for row in leaderboard["rows"]):
+        lines.append(
+            "First: the share of draws of what could have been seen in which a model leads."
+        )
+        lines.append(
+            "A tie holds for all pairs at once: a model may lead in most draws and share it."
         )
     stability = leaderboard.get("stability") or {}
     if stability.get("tau") is not None:
         lines.append(
-            f"Order if other patients had come: tau {stability['tau']:.2f}"
+            f"Order in such draws against this one: tau {stability['tau']:.2f}"
             " (1 always the same, 0 no relation)."
         )
     seen: dict[str, list[str]] = {}

@@ -123,7 +123,8 @@ class LeaderboardRow(Record):
 
     ``rank_from`` to ``rank_to`` are the ranks that the data do not exclude, for all models at once;
     ``tie_group`` 1 holds the best model and all not significantly worse; ``share_first`` is the
-    share of bootstrap draws in which the model comes first. None where replicates do not allow it.
+    share of draws of what could have been seen in which the model comes first, not adjusted for
+    being one of many. None where replicates do not allow it.
     """
 
     rank: int | None
@@ -174,15 +175,16 @@ class Comparison(Record):
 class Stability(Record):
     """How much of the order is chance: Kendall's tau between the order shown and others.
 
-    ``tau`` is the mean over bootstrap draws of patients, with its 95 % range, over the ``n_sites``
-    datasets that all ranked models ran on; ``agreement`` holds tau between the orders by the
-    primary and by each other metric.
+    ``tau`` is the mean over draws of what could have been seen as well, with its 95 % range, over
+    the ``n_sites`` datasets that all ranked models ran on; ``method`` says how they are drawn.
+    ``agreement`` holds tau between the orders by the primary and by each other metric.
     """
 
     tau: float | None = None
     tau_lower: float | None = None
     tau_upper: float | None = None
     n_sites: int = 0
+    method: str | None = None
     agreement: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

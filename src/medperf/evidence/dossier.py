@@ -12,7 +12,7 @@ from medperf.domain.container_records import Container
 from medperf.domain.datasets import Dataset
 from medperf.domain.executions import Execution
 from medperf.domain.identifiers import Id
-from medperf.domain.leaderboards import Leaderboard
+from medperf.domain.leaderboards import Leaderboard, Trend
 from medperf.provenance.verdict import Verdict
 
 
@@ -31,12 +31,14 @@ class Dossier:
     """Records as the asker sees them.
 
     ``containers`` are by their number; ``organizations`` and ``sites`` are names by number;
-    ``server`` is the address that was asked.
+    ``server`` is the address that was asked. ``trend`` is over versions of models, datasets and the
+    benchmark, where there are earlier ones.
     """
 
     server: str
     benchmark: Benchmark
     leaderboard: Leaderboard
+    trend: Trend | None = None
     datasets: tuple[Dataset, ...] = ()
     models: tuple[Model, ...] = ()
     containers: Mapping[Id, Container] = field(default_factory=dict)

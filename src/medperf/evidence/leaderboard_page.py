@@ -89,9 +89,16 @@ def _ranking(board: Leaderboard) -> Iterator[Block]:
             if name != board.primary
         )
         yield Paragraph(
-            "Stability of the order (Kendall's tau between this order and those of bootstrap draws"
-            f" of patients): {number(stability.tau, 2)}, 95 % range {range_}."
+            "Stability of the order (Kendall's tau between this order and those that could have"
+            f" been seen as well): {number(stability.tau, 2)}, 95 % range {range_}; 1 is always the"
+            " same order, 0 no relation."
             + (f" Agreement with the order by other metrics: {others}." if others else "")
+        )
+        yield Paragraph(
+            "First is the share of such draws in which a model leads, one model at a time. A tie"
+            " group holds for all pairs of models at once and demands more: a model may lead in"
+            " most draws and still share its group. Take the group for what is shown, and the share"
+            " for a hint of who is likely ahead."
         )
 
 

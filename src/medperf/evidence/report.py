@@ -9,6 +9,7 @@ from medperf.evidence.dossier import Dossier
 from medperf.evidence.leaderboard_page import READING, sections
 from medperf.evidence.methods import methods
 from medperf.evidence.provenance_section import provenance
+from medperf.evidence.versions import versions
 from medperf.web.document import (
     Block,
     Document,
@@ -53,6 +54,7 @@ def report(dossier: Dossier) -> Document:
             Section("Cohorts", "cohorts", tuple(cohorts(dossier))),
             Section("Methods", "methods", tuple(methods(benchmark, parameters))),
             *sections(board),
+            *versions(dossier.trend),
             *_executions(dossier),
             Section("Provenance", "provenance", tuple(provenance(dossier))),
             Section("Limitations", "limitations", (Listing(tuple(_limitations(dossier))),)),

@@ -92,7 +92,7 @@ def ranks(leaderboard: Leaderboard) -> Chart | None:
             }
         ),
         table=Table(
-            ("Model", "Rank", "From", "To", "Tie group", "First in"),
+            ("Model", "Rank", "From", "To", "Tie group", "First in draws"),
             tuple(
                 (
                     row.model,
