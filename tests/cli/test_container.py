@@ -125,3 +125,37 @@ def test_a_folder_that_went_empty_is_named(logged_in, model):
 def test_a_mount_is_written_as_key_and_path(word, medperf, model):
     ran = medperf("container", "run", "my-model", "infer", "--input", word)
     assert (ran.status, "KEY=PATH" in ran.err) == (2, True)
+
+
+def test_a_key_that_the_task_does_not_have_is_refused_with_those_it_has(medperf, model, folder):
+    (folder / "data").mkdir()
+    ran = medperf("container", "run", "my-model", "infer", "--input", "dat=data")
+    assert (ran.status, "data_path, parameters_file" in ran.err) == (2, True)
+
+
+@pytest.mark.containers
+def test_outputs_that_nobody_asked_for_are_mounted_as_at_a_site_and_not_kept(medperf, folder):
+    medperf("container", "new", "evaluator", "it")
+    for name in ("labels", "predictions"):
+        (folder / name).mkdir()
+        head, value = ("case_id,label", "positive") if name == "labels" else ("case_id,score", "1")
+        (folder / name / f"{name}.csv").write_text(f"{head}\na,{value}\n")
+    given = ("--input", "predictions=predictions", "--input", "labels=labels")
+    wanted = ("--output", "output_path=results.yaml", "--parameters", "it/parameters.yaml")
+    ran = medperf("container", "run", "it", "evaluate", *given, *wanted, "--runner", "sandbox")
+    assert ran.status == 0, ran.err
+    assert "accuracy" in (folder / "results.yaml").read_text()
+
+
+@pytest.mark.containers
+def test_a_task_that_fails_shows_what_it_printed_and_what_was_not_mounted(medperf, model, folder):
+    (folder / "data").mkdir()
+    (folder / "data" / "other.csv").write_text("1")
+    given = ("--input", "data_path=data", "--output", "output_path=out", "--runner", "sandbox")
+    ran = medperf("container", "run", "my-model", "infer", *given)
+    assert ran.status == 8
+    assert "parameters_file is not mounted; give it with --parameters FILE." in ran.err
+    assert "what it printed is above" in ran.err
+    problem = medperf("container", "run", "my-model", "infer", *given, "--json").problem
+    assert problem["code"] == "step-failed"
+    assert problem["context"]["printed"]

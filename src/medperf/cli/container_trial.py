@@ -1,6 +1,6 @@
 """Running one task of a container that nobody registered, on folders of one's own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +13,10 @@ from medperf.cli.command import wants_json
 from medperf.cli.container_files import config_file_of, parameters_of
 from medperf.cli.container_form import source_of
 from medperf.cli.hosted import fetch, is_address
+from medperf.cli.output import note
 from medperf.cli.progress import waiting
-from medperf.domain.containers import ContainerConfig
+from medperf.domain.containers import TASK_RULES, ContainerConfig, TaskSpec
+from medperf.domain.errors import InvalidRequestError, StepFailedError
 from medperf.runners import config_file
 from medperf.runners.archives import unpack
 from medperf.runners.base import Limits, Outcome, require_success
@@ -23,6 +25,10 @@ from medperf.runners.selection import standard_runners
 
 SHOWN_BYTES = 64 * 1024
 """How much of the container's output a person sees; the file has all of it."""
+_OPTIONS = {
+    "parameters_file": "--parameters FILE",
+    "additional_files": "--additional-files FOLDER",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,19 @@ def try_task(trial: Trial) -> dict[str, Any]:
     with TemporaryDirectory(prefix="medperf-", ignore_cleanup_errors=True) as scratch:
         log = trial.log or Path(scratch, "log")
         outcome = _run(trial, Path(scratch), log)
-        _show(log)
-    require_success(outcome, trial.task)
+        printed = _printed(log)
+    if printed and not wants_json():
+        click.echo(printed, err=True)
+    try:
+        require_success(outcome, trial.task)
+    except StepFailedError as error:
+        where = "what it printed is above" if printed else "it printed nothing"
+        raise StepFailedError(
+            error.detail,
+            hint=f"Correct the container; {where}.",
+            **error.context,
+            printed=printed,
+        ) from None
     return {
         "task": trial.task,
         "exit_code": outcome.exit_code,
@@ -67,6 +84,10 @@ def try_task(trial: Trial) -> dict[str, Any]:
 def _run(trial: Trial, scratch: Path, log: Path) -> Outcome:
     file = config_file_of(trial.path)
     config = config_file.load(file)
+    if (task := config.tasks.get(trial.task)) is not None:
+        _refuse_unknown("input", trial.inputs, task.input_volumes)
+        _refuse_unknown("output", trial.outputs, task.output_volumes)
+        _tell_missing(trial, task)
     runners = standard_runners(scratch / "runner", allow_bare=trial.allow_bare)
     runner = runners.choose(config.container_type, trial.runner)
     image = runner.resolve(config, source=_source(config, file, scratch))
@@ -78,13 +99,41 @@ def _run(trial: Trial, scratch: Path, log: Path) -> Outcome:
         trial.task,
         step_id="trial",
         inputs=trial.inputs,
-        outputs=trial.outputs,
+        outputs={**_unwanted(trial, task, scratch / "unwanted"), **trial.outputs},
         limits=limits,
         parameters_file=_parameters(trial.parameters, scratch),
         additional_files=_folder(trial.additional_files, scratch),
     )
     with waiting(f"Running {trial.task} with {runner.name}"):
         return runner.run(image, step, log)
+
+
+def _refuse_unknown(side: str, given: Iterable[str], declared: Iterable[str]) -> None:
+    known = ", ".join(sorted(declared)) or "none"
+    for key in given:
+        if key not in declared:
+            raise InvalidRequestError(f"the task has no {side} {key!r}", hint=f"It has: {known}.")
+
+
+def _tell_missing(trial: Trial, task: TaskSpec) -> None:
+    given = {**trial.inputs, "parameters_file": trial.parameters}
+    given["additional_files"] = trial.additional_files
+    for key in task.input_volumes:
+        if given.get(key) is None:
+            option = _OPTIONS.get(key, f"--input {key}=PATH")
+            note(f"{key} is not mounted; give it with {option}.")
+
+
+def _unwanted(trial: Trial, task: TaskSpec | None, folder: Path) -> dict[str, Path]:
+    """Places for outputs that nobody asked for, which a site would mount; they are not kept."""
+    if task is None:
+        return {}
+    rules = TASK_RULES[trial.task].outputs if trial.task in TASK_RULES else {}
+    return {
+        key: folder / key / "output"
+        for key in task.output_volumes
+        if key not in trial.outputs and not (key in rules and rules[key].required)
+    }
 
 
 def _source(config: ContainerConfig, file: Path, scratch: Path) -> Path | None:
@@ -114,10 +163,8 @@ def _folder(path: Path | None, scratch: Path) -> Path | None:
     return scratch / "additional_files"
 
 
-def _show(log: Path) -> None:
-    if wants_json() or not log.is_file():
-        return
+def _printed(log: Path) -> str:
+    if not log.is_file():
+        return ""
     with log.open("rb") as file:
-        text = file.read(SHOWN_BYTES).decode(errors="replace")
-    if text.strip():
-        click.echo(text.rstrip("\n"), err=True)
+        return file.read(SHOWN_BYTES).decode(errors="replace").strip("\n")
