@@ -21,6 +21,7 @@ from medperf.server.app import build_app
 from medperf.server.operations import load_key
 from medperf.server.settings import ServerSettings
 from medperf.site.acting import system_user
+from medperf.site.review import Review
 
 PLAN = (
     "schema: medperf.plan/v1\nmetrics: [{name: accuracy, lower: 0, upper: 1}]\nprimary: accuracy\n"
@@ -337,6 +338,19 @@ def test_people_read_the_same_things_as_tables(federation, capsys):
     ]:
         run(words)
         assert expected in capsys.readouterr().out, words
+
+
+def test_several_questions_are_listed_before_one_is_shown_in_full(federation, monkeypatch, capsys):
+    federation("run")
+    inbox = Review.inbox
+    monkeypatch.setattr(Review, "inbox", lambda self: inbox(self) * 2)
+    run(["site", "inbox"])
+    shown = capsys.readouterr()
+    assert shown.out.count("may this leave?") == 2
+    assert "accuracy" not in shown.out
+    assert "medperf site inbox 1" in shown.err
+    run(["site", "inbox", "1"])
+    assert "accuracy" in capsys.readouterr().out
 
 
 def test_everything_that_left_is_in_the_ledger(federation):

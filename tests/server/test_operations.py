@@ -23,7 +23,9 @@ from medperf.domain.errors import (
     EmptyInputError,
     InvalidRequestError,
     MalformedFileError,
+    NotSupportedError,
     ServerUnreachableError,
+    UnavailableError,
 )
 from medperf.domain.people import Redemption
 from medperf.server.backup import backup, restore
@@ -335,4 +337,37 @@ def test_restore_refuses_what_is_not_a_whole_backup(
         path.write_bytes(broken[damage]())
     with pytest.raises((MalformedFileError, EmptyInputError)):
         restore(path, tmp_path / "again")
-    assert not (tmp_path / "again" / KEY_FILE).exists()
+    assert not (tmp_path / "again").exists()
+
+
+def _changed_backup(path: Path, **header: object) -> None:
+    first, *others = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    first = json.dumps({**json.loads(first), **header}) + "\n"
+    path.write_bytes(gzip.compress("".join([first, *others]).encode()))
+
+
+def test_a_refused_restore_leaves_room_for_another(folder: Path, tmp_path: Path, databases) -> None:
+    good, bad = tmp_path / "good.gz", tmp_path / "bad.gz"
+    invite_user(folder, name="Ada", email="ada@x.example", organization="Op", is_admin=True)
+    n_rows = backup(folder, good)
+    bad.write_bytes(good.read_bytes())
+    _changed_backup(bad, key="no key")
+    url = databases.empty()
+    with pytest.raises(MalformedFileError, match="PEM"):
+        restore(bad, tmp_path / "again", database_url=url)
+    assert restore(good, tmp_path / "again", database_url=url) == n_rows
+
+
+def test_a_backup_of_a_newer_version_is_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "backup.gz"
+    backup(folder, path)
+    _changed_backup(path, revision="9999")
+    with pytest.raises(NotSupportedError, match="9999"):
+        restore(path, tmp_path / "again")
+
+
+def test_a_database_that_is_away_is_named_to_the_operator(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="connection failed") as caught:
+        init(tmp_path / "server", database_url="postgresql://nobody@127.0.0.1:1/none")
+    assert "database_url" in caught.value.advice
+    assert init(tmp_path / "server").name == "MedPerf"

@@ -11,8 +11,12 @@ from typing import Any
 import click
 
 from medperf.cli.command import wants_json
+from medperf.cli.json_text import is_number
 from medperf.cli.tables import Column, Row, brief, layout
 from medperf.cli.text import printable
+
+MOST_NUMBERS = 8
+"""How many numbers of one list a person is shown."""
 
 
 def write(text: str) -> None:
@@ -76,18 +80,27 @@ def show_token(record: Mapping[str, Any], token_file: Path | None) -> None:
 
 
 def outline(value: Any, indent: str = "") -> Iterator[str]:
-    """Write nested values as indented lines, keys first."""
+    """Write nested values as indented lines, keys first; numbers of one list share a line."""
     if isinstance(value, Mapping):
         entries = [(f"{printable(str(key))}:", child) for key, child in value.items()]
     else:
         entries = [("-", child) for child in value]
     for label, child in entries:
-        if isinstance(child, Mapping | list | tuple) and child:
+        if isinstance(child, list | tuple) and child and all(map(is_number, child)):
+            yield f"{indent}{label} {_numbers(child)}"
+        elif isinstance(child, Mapping | list | tuple) and child:
             yield f"{indent}{label}"
             yield from outline(child, indent + "  ")
         else:
             shown = "none" if isinstance(child, Mapping | list | tuple) else brief(child)
             yield f"{indent}{label} {shown}"
+
+
+def _numbers(values: Sequence[Any]) -> str:
+    shown = ", ".join(brief(value) for value in values[:MOST_NUMBERS])
+    if len(values) <= MOST_NUMBERS:
+        return shown
+    return f"{shown}, ... ({len(values)} numbers; --json shows them)"
 
 
 def terminal_width() -> int | None:

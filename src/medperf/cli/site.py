@@ -173,8 +173,11 @@ def status(folder: str | None) -> None:
 @click.argument("job", type=int, required=False)
 @folder_option
 def inbox(job: int | None, folder: str | None) -> None:
-    """Show what waits for a person; for a release, the exact document that would leave."""
-    from medperf.cli.site_views import item_lines, item_record
+    """Show what waits for a person; for a release, the exact document that would leave.
+
+    When several jobs wait they are listed; name one to see its question in full.
+    """
+    from medperf.cli.site_views import INBOX_COLUMNS, item_lines, item_record
 
     with opened(folder) as site:
         items = [site.review.item(job)] if job is not None else site.review.inbox()
@@ -182,8 +185,11 @@ def inbox(job: int | None, folder: str | None) -> None:
         write_json([item_record(item) for item in items])
     elif not items:
         write("Nothing waits for a person.")
+    elif len(items) > 1:
+        show_rows([item_record(item) for item in items], INBOX_COLUMNS, "")
+        note(f"See one in full: medperf site inbox {items[0].number}")
     else:
-        write("\n\n".join("\n".join(item_lines(item)) for item in items))
+        write("\n".join(item_lines(items[0])))
 
 
 @command.command(

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from medperf.cli.json_text import json_text
 from medperf.cli.tables import Column, when
 from medperf.domain.errors import UnavailableError
 from medperf.domain.identifiers import format_time
@@ -16,14 +17,25 @@ from medperf.site.store.ledger import LedgerLine
 
 GIB = 1024**3
 
+_QUESTIONS = {"run": "may this run?", "release": "may this leave?"}
+
 STATUS_COLUMNS = (
     Column("job", "job_id"),
+    Column("execution", "execution_id"),
     Column("benchmark", "benchmark"),
     Column("model", "model"),
     Column("dataset", "dataset"),
     Column("state", "state"),
     Column("waits for", "waiting_for"),
     Column("problem", "problem"),
+)
+INBOX_COLUMNS = (
+    Column("job", "job_id"),
+    Column("question", value=lambda row: _QUESTIONS[row["question"]]),
+    Column("model", "model"),
+    Column("dataset", "dataset"),
+    Column("benchmark", "benchmark"),
+    Column("remarks", value=lambda row: len(row["notes"])),
 )
 LEDGER_COLUMNS = (
     Column("line", "number"),
@@ -118,11 +130,11 @@ def item_lines(item: InboxItem) -> Iterator[str]:
     if item.question == "run":
         yield f"job {item.number}: may this run? {about}"
         yield "What would run on what, by digest:"
-        yield json.dumps(plain(item.statement), indent=2, ensure_ascii=False)
+        yield json_text(plain(item.statement))
     else:
         yield f"job {item.number}: may this leave? {about}"
         yield f"This document would leave, and nothing else about the data ({item.digest}):"
-        yield json.dumps(item.document, indent=2, ensure_ascii=False)
+        yield json_text(item.document)
         if item.notes:
             yield "What you should know, which does not leave:"
             yield from (f"- {note.path or 'the document'}: {note.message}" for note in item.notes)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import Boolean, Connection, func, text
+from sqlalchemy import Boolean, Connection, MetaData, func, text
 
 from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import ConflictError, EmptyInputError, MalformedFileError
@@ -32,6 +32,7 @@ from medperf.server.settings import (
 
 FORMAT = "medperf.backup/v1"
 _BATCH = 500
+_ANOTHER = "Copy the file again, or restore an earlier backup."
 
 
 def backup(folder: Path, target: Path, *, clock: Clock = system_clock) -> int:
@@ -41,9 +42,9 @@ def backup(folder: Path, target: Path, *, clock: Clock = system_clock) -> int:
         ConflictError: if the file exists.
     """
     settings = ServerSettings.load(folder)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, for_operator=True)
     if target.exists():
-        raise ConflictError(f"{target} exists, a backup never overwrites")
+        raise ConflictError(f"{target} exists, a backup never overwrites", hint="Name a new file.")
     header = {
         "format": FORMAT,
         "made_at": format_time(clock()),
@@ -74,26 +75,57 @@ def restore(source: Path, folder: Path, *, database_url: str | None = None) -> i
         MalformedFileError: if the file is no backup, or not a whole one.
         LogForkError: if the folder holds a newer checkpoint than the backup's log has.
     """
+    header = _require_whole(source)
     lines = _lines(source)
-    header: dict[str, Any] = next(lines, {})
-    if header.get("format") != FORMAT:
-        raise MalformedFileError(f"{source} is not a backup of a MedPerf server")
+    next(lines)
     folder = prepare_folder(folder)
     url = database_url or f"sqlite:///{folder / DATABASE_FILE}"
-    database = Database(url)
+    database = Database(url, for_operator=True)
     try:
         if current(database) is not None:
-            raise ConflictError("the database is not empty; restore into a new one")
-        upgrade(database, header["revision"])
-        with database.writing() as connection:
-            n_rows = _read_rows(connection, lines)
-        upgrade(database)
-        _require_continues(header["key"], folder, database)
+            raise ConflictError(
+                "the database is not empty; restore into a new one",
+                hint="Name an empty database with --database-url, or a new folder.",
+            )
+        try:
+            upgrade(database, header["revision"])
+            with database.writing() as connection:
+                n_rows = _read_rows(connection, lines)
+            upgrade(database)
+            _require_continues(header["key"], folder, database)
+        except BaseException:
+            _clear(database)
+            raise
     finally:
         database.close()
     ServerSettings.model_validate({**header["settings"], "database_url": url}).save(folder)
     write_secret(folder / KEY_FILE, header["key"].encode())
     return n_rows
+
+
+def _require_whole(source: Path) -> dict[str, Any]:
+    """Read the file to its end before anything is made of it; answer its first line."""
+    lines = _lines(source)
+    header = next(lines, None)
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise MalformedFileError(
+            f"{source} is not a backup of a MedPerf server",
+            hint="Name a file that 'medperf server backup' wrote.",
+        )
+    for n_rows, line in enumerate(lines):
+        if isinstance(line, dict):
+            if line.get("end") == n_rows:
+                return header
+            break
+    raise MalformedFileError(f"{source} ends too early; nothing was restored", hint=_ANOTHER)
+
+
+def _clear(database: Database) -> None:
+    """Leave the database as empty as it was, so that another backup can be restored into it."""
+    found = MetaData()
+    with database.writing() as connection:
+        found.reflect(connection)
+        found.drop_all(connection)
 
 
 def _require_continues(key: str, folder: Path, database: Database) -> None:
@@ -121,18 +153,18 @@ def _write_rows(database: Database, file: TextIO) -> int:
 
 def _read_rows(connection: Connection, lines: Iterator[Any]) -> int:
     name, batch = "", list[dict[str, Any]]()
-    for n_rows, line in enumerate(lines):
+    n_rows = 0
+    for line in lines:
         if isinstance(line, dict):
-            if line.get("end") != n_rows:
-                break
-            _insert(connection, name, batch)
-            _continue_counting(connection)
-            return n_rows
+            break
         if line[0] != name or len(batch) >= _BATCH:
             _insert(connection, name, batch)
             name, batch = line[0], []
         batch.append(line[1])
-    raise MalformedFileError("the backup ends too early; nothing was restored")
+        n_rows += 1
+    _insert(connection, name, batch)
+    _continue_counting(connection)
+    return n_rows
 
 
 def _insert(connection: Connection, name: str, batch: list[dict[str, Any]]) -> None:
@@ -169,4 +201,4 @@ def _lines(source: Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise EmptyInputError(f"there is no file {source}") from None
     except (OSError, EOFError, ValueError) as error:
-        raise MalformedFileError(f"{source} is damaged: {error}") from None
+        raise MalformedFileError(f"{source} is damaged: {error}", hint=_ANOTHER) from None

@@ -86,7 +86,7 @@ def invite_user(
     key = load_key(folder)
     log = LogSigner(key, folder / SIGNED_LOG_FILE)
     identity = Identity(settings.name, key, new_secret, settings.grant_valid, log)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, for_operator=True)
     try:
         with database.writing() as connection:
             call = Call(connection, Caller(is_admin=True), clock(), identity)
@@ -186,7 +186,10 @@ def prepare_folder(folder: Path) -> Path:
     """
     folder = folder.resolve()
     if (folder / KEY_FILE).exists():
-        raise ConflictError(f"{folder} holds a server already")
+        raise ConflictError(
+            f"{folder} holds a server already",
+            hint="Name a new folder; 'medperf server start' starts this one.",
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
@@ -211,7 +214,7 @@ def write_secret(path: Path, content: bytes) -> None:
 
 
 def _with_database(settings: ServerSettings, act: Callable[[Database], None]) -> None:
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, for_operator=True)
     try:
         act(database)
     finally:

@@ -64,6 +64,11 @@ class ServerSettings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
+            if first["type"] == "extra_forbidden":
+                raise MalformedFileError(
+                    f"{path}: there is no setting {place!r}",
+                    hint=f"Settings are: {', '.join(cls.model_fields)}.",
+                ) from None
             raise MalformedFileError(f"{path}: {place}: {first['msg']}") from None
 
     def save(self, folder: Path) -> None:

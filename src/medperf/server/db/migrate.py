@@ -7,20 +7,26 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from medperf.domain.errors import NotSupportedError
 from medperf.server.db.session import Database
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Apply the migrations that are missing; nothing if there are none."""
-    with database.engine.connect() as connection:
+    """Apply the migrations that are missing; nothing if there are none.
+
+    Raises:
+        NotSupportedError: the database is of a newer version.
+    """
+    with database.migrating() as connection:
         _run(connection, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Take migrations back, down to a revision or ``base``."""
-    with database.engine.connect() as connection:
+    with database.migrating() as connection:
         _run(connection, lambda config: command.downgrade(config, revision))
 
 
@@ -51,5 +57,11 @@ def _config() -> Config:
 def _run(connection: Connection, act: Callable[[Config], None]) -> None:
     config = _config()
     config.attributes["connection"] = connection
-    act(config)
+    try:
+        act(config)
+    except CommandError as error:
+        raise NotSupportedError(
+            f"this version of MedPerf does not know the database's schema: {error}",
+            hint="Use the version that wrote it, or a newer one.",
+        ) from error
     connection.commit()

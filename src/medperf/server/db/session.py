@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from medperf.domain.errors import DuplicateError, InvalidRequestError, UnavailableError
 from medperf.server.db.turns import Turns
@@ -23,12 +23,16 @@ THREADS = 8
 BUSY_TIMEOUT_MS = 10_000
 _WRITER_LOCK = 0x4D656450  # any number that every process of the server agrees on
 _LOCK_TIMEOUT_MS = 10_000
+_ADVICE = "Check that the database runs, and database_url in server.yaml; then try again."
 
 
 class Database:
-    """A SQLite file or a PostgreSQL database, by URL."""
+    """A SQLite file or a PostgreSQL database, by URL.
 
-    def __init__(self, url: str) -> None:
+    With ``for_operator`` errors say why it does not answer; what clients hear names no host.
+    """
+
+    def __init__(self, url: str, *, for_operator: bool = False) -> None:
         if url.startswith(("postgresql://", "postgres://")):
             url = "postgresql+psycopg://" + url.split("://", 1)[1]
         if not url.startswith(_KINDS) or url.endswith(":memory:"):
@@ -37,6 +41,7 @@ class Database:
                 f" not {url.partition(':')[0]!r}"
             )
         self.url = url
+        self._for_operator = for_operator
         self.engine = _engine(url)
         self._turn = _turns(self.engine)
         # SQLite's driver is in autocommit already, see below.
@@ -54,7 +59,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that change nothing; each sees what is committed."""
-        with _translated(), self._reading.connect() as connection:
+        with self._translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
@@ -63,7 +68,7 @@ class Database:
         engine = self.engine
         if not self.is_sqlite:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with _translated(), engine.connect() as connection:
+        with self._translated(), engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -77,7 +82,7 @@ class Database:
             DuplicateError: if a unique constraint is broken.
             UnavailableError: if the database is away or the lock is not had in time.
         """
-        with _translated(), self._turn(), self.engine.connect() as connection:
+        with self._translated(), self._turn(), self.engine.connect() as connection:
             try:
                 self._take_lock(connection)
                 yield connection
@@ -86,10 +91,39 @@ class Database:
                 connection.rollback()
                 raise
 
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A connection whose user begins and commits transactions."""
+        with self._translated(), self.engine.connect() as connection:
+            yield connection
+
     def close(self) -> None:
         """Close every connection; one that is in use is closed when it is given back."""
         event.listen(self.engine, "checkin", _close_connection)
         self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise DuplicateError(
+                "this exists already, or names something that does not",
+                constraint=_constraint(error),
+            ) from error
+        except (DataError, OverflowError) as error:
+            raise InvalidRequestError(
+                "a number is too large or a text holds a zero byte; the database cannot keep it"
+            ) from error
+        except (OperationalError, ProgrammingError) as error:
+            if self._for_operator:
+                reason = " ".join(str(error.orig).split())
+                raise UnavailableError(
+                    f"the database cannot be used: {reason}", hint=_ADVICE
+                ) from error
+            if isinstance(error, ProgrammingError):
+                raise
+            raise UnavailableError("the database does not answer now") from error
 
     def _take_lock(self, connection: Connection) -> None:
         if self.is_sqlite:
@@ -149,22 +183,6 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 def _close_connection(connection: Any, record: Any) -> None:
     if connection is not None:
         record.invalidate()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise DuplicateError(
-            "this exists already, or names something that does not", constraint=_constraint(error)
-        ) from error
-    except (DataError, OverflowError) as error:
-        raise InvalidRequestError(
-            "a number is too large or a text holds a zero byte; the database cannot keep it"
-        ) from error
-    except OperationalError as error:
-        raise UnavailableError("the database does not answer now") from error
 
 
 def _constraint(error: DBAPIError) -> str:
