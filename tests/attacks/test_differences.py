@@ -3,6 +3,7 @@
 import pytest
 from hospital import MODEL, NOW
 
+from medperf.policy import differencing
 from medperf.policy.cohorts import PATIENT_BYTES, Cell, Cohort, Release
 from medperf.policy.differencing import check_differences
 from medperf.site.store import disclosures, jobs
@@ -49,6 +50,62 @@ def test_values_asked_for_one_at_a_time_do_not_add_up_to_a_rest():
     """Stopped by the ledger of cells: values of one variable are added up over all documents."""
     women, men = release([(WOMEN, range(25))]), release([(MEN, range(25, 48))])
     assert released(release([(EVERYBODY, range(50))]), women, men) == []
+
+
+SMOKERS, ASTHMA, SCANNER = (("smoker", "yes"),), (("asthma", "yes"),), (("scanner", "new"),)
+
+
+def three_variables():
+    """The new scanner has all who smoke or have asthma; the three who do both are patients 20-22."""
+    return [
+        (SMOKERS, [*range(10), *range(20, 23)]),
+        (ASTHMA, range(10, 23)),
+        (SCANNER, range(23)),
+    ]
+
+
+def test_breakdowns_by_three_variables_do_not_solve_for_the_three_people_in_all_of_them():
+    """Stopped by exact algebra over all combinations: no two of these numbers are close."""
+    cells = [(EVERYBODY, range(60)), *three_variables()]
+    assert released(release(cells)) == [EVERYBODY, ASTHMA, SCANNER]
+
+
+def test_breakdowns_asked_for_in_three_benchmarks_do_not_either():
+    """Stopped by the same algebra over the ledger: the last number stays here."""
+    smokers, asthma, scanner = (release([cell]) for cell in three_variables())
+    assert released(scanner, smokers, asthma) == []
+
+
+def test_a_suppressed_cell_of_a_table_is_not_solved_for_from_its_margins():
+    """Stopped by suppressing more cells of its row and its column, each of which is listed."""
+    groups = {("f", "old"): range(12), ("f", "young"): range(12, 24)}
+    groups |= {("m", "old"): range(24, 27), ("m", "young"): range(27, 40)}
+    by = {
+        name: [n for key, who in groups.items() if name in key for n in who]
+        for name in ("f", "m", "old", "young")
+    }
+    margins = [(EVERYBODY, range(40))]
+    margins += [((("sex", name),), by[name]) for name in "fm"]
+    margins += [((("age", name),), by[name]) for name in ("old", "young")]
+    inner = [
+        ((("age", age), ("sex", sex)), who) for (sex, age), who in groups.items() if len(who) >= K
+    ]
+    found = check_differences(release([*margins, *inner]), [], K)
+    assert [cell.subgroup for cell in found.cells] == [subgroup for subgroup, _ in margins]
+    assert {each.cell.subgroup for each in found.suppressed} == {each for each, _ in inner}
+
+
+def test_a_flood_of_overlapping_groups_does_not_slip_through_by_taking_too_long(monkeypatch):
+    """Stopped by bounded effort: what cannot be decided does not leave, and that is listed."""
+    monkeypatch.setattr(differencing, "EFFORT_OF_A_METRIC", 10_000)
+    groups = [
+        (((f"v{bit}", "yes"),), [n for n in range(150) if (n * 37 + n // 4) >> bit & 1])
+        for bit in range(12)
+    ]
+    cells = [(EVERYBODY, range(150)), *(group for group in groups if len(group[1]) >= K)]
+    found = check_differences(release(cells), [], K)
+    assert [cell.subgroup for cell in found.cells] == [EVERYBODY]
+    assert all("too many groups overlap" in each.reason for each in found.suppressed)
 
 
 def test_the_same_model_under_another_name_waits_for_a_person():

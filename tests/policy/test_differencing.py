@@ -5,7 +5,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medperf.policy import differencing
 from medperf.policy.cohorts import PATIENT_BYTES, Cell, Cohort, Release
+from medperf.policy.combining import Effort, find_combination
 from medperf.policy.differencing import check_differences, check_rest
 
 K = 5
@@ -84,10 +86,104 @@ def test_values_that_left_one_by_one_are_added_up():
     assert not kept(release(cell(range(30))), *old)
 
 
+def three_variables():
+    """Everybody with one of the first two things has the third, and three people have all."""
+    a, b, both, none = range(10), range(10, 20), range(20, 23), range(23, 50)
+    return (
+        cell([*a, *b, *both, *none]),
+        cell([*a, *both], smoker="yes"),
+        cell([*b, *both], asthma="yes"),
+        cell([*a, *b, *both], scanner="new"),
+    )
+
+
+def test_what_only_three_numbers_together_tell_is_suppressed_and_explained():
+    found = check_differences(release(*three_variables()), [], K)
+    [suppressed] = found.suppressed
+    assert suppressed.cell.subgroup == (("smoker", "yes"),)
+    assert suppressed.reason == (
+        "auroc of smoker=yes and auroc of asthma=yes less auroc of scanner=new"
+        " tell about 3 people only"
+    )
+
+
+def test_what_three_documents_together_tell_is_suppressed_in_the_last():
+    everybody, smokers, asthma, scanner = three_variables()
+    before = release(everybody, smokers), release(asthma, name="job 2")
+    assert kept(release(everybody, scanner), *before) == ["auroc of everybody"]
+
+
+def test_a_table_with_one_small_cell_loses_others_of_its_row_and_column():
+    ages = ("old", "middle", "young")
+    sizes = {("f", age): n for age, n in zip(ages, (10, 11, 12), strict=True)}
+    sizes |= {("m", age): n for age, n in zip(ages, (3, 14, 15), strict=True)}
+    people, start = {}, 0
+    for key, size in sizes.items():
+        people[key] = range(start, start + size)
+        start += size
+    cells = [cell(range(start))]
+    for place, name in enumerate(("sex", "age")):
+        for value in {key[place]: 0 for key in sizes}:
+            who = [n for key, group in people.items() if key[place] == value for n in group]
+            cells.append(cell(who, **{name: value}))
+    cells += [cell(people[key], sex=key[0], age=key[1]) for key in sizes if sizes[key] >= K]
+    found = check_differences(release(*cells), [], K)
+    gone = [each.cell.subgroup for each in found.suppressed]
+    # One more of the men, and both columns: a rectangle around the cell, and never a margin.
+    assert {tuple(value for _, value in subgroup) for subgroup in gone} == {
+        ("old", "f"),
+        ("middle", "f"),
+        ("middle", "m"),
+    }
+
+
+def test_proportions_are_told_with_the_numbers():
+    parts = [range(k * 10, k * 10 + 10) for k in range(4)]
+    threes = [
+        cell([n for p in parts if p is not left for n in p], ward=str(k))
+        for k, left in enumerate(parts)
+    ]
+    everybody = cell([*range(40), 90, 91])
+    found = check_differences(release(*threes, everybody), [], K)
+    assert "3 x auroc of everybody" in found.suppressed[0].reason
+    assert "tell about 2 people only" in found.suppressed[0].reason
+
+
+def test_metrics_about_the_same_people_are_solved_once(monkeypatch):
+    asked = []
+    real = differencing.find_combination
+    monkeypatch.setattr(
+        differencing, "find_combination", lambda *a, **k: asked.append(a) or real(*a, **k)
+    )
+    cells = three_variables()
+    both = [*cells, *(Cell("dsc", None, c.subgroup, c.cohort) for c in cells)]
+    assert len(check_differences(release(*both), [], K).suppressed) == 2
+    assert len(asked) == 2
+
+
+def test_what_takes_too_long_to_find_out_does_not_leave(monkeypatch):
+    monkeypatch.setattr(differencing, "EFFORT_OF_A_METRIC", 60)
+    found = check_differences(release(*three_variables()), [], K)
+    assert [each.subgroup for each in found.cells] == [()]
+    assert {each.reason for each in found.suppressed} == {
+        "too many groups overlap to be sure that it gives nobody away with the others"
+    }
+    monkeypatch.setattr(differencing, "EFFORT_OF_A_DOCUMENT", -1)
+    assert check_differences(release(*three_variables()), [], K).cells == ()
+
+
+def test_a_smaller_cell_that_was_fine_before_does_not_keep_everything_back():
+    before = release(cell(range(3), sex="male"), cell(range(20)))
+    assert kept(release(cell(range(20)), cell(range(8, 20), age="old")), before) == [
+        "auroc of everybody",
+        "auroc of age=old",
+    ]
+
+
 def test_a_hidden_cohort_is_not_what_two_numbers_differ_in():
     new = release(cell(range(30)), cell(range(15), sex="female"))
     assert len(kept(new)) == 2
-    hidden = [cohort(range(15, 30)).members]
+    hidden = [cell(range(15, 30), sex="male")]
     [found] = check_differences(new, [], K, hidden=hidden).cells
     assert found.subgroup == ()
 
@@ -98,6 +194,15 @@ def test_without_identifiers_nested_numbers_of_one_dataset_are_compared():
     assert not kept(release(cell(18, sex="female")), old)
     assert kept(release(cell(18, sex="female")), release(cell(20, age="old")))
     assert kept(release(cell(20)), old)
+
+
+def test_what_is_known_by_size_is_held_against_what_is_known_by_case():
+    known = release(cell(range(20)), cell(range(14), age="old"))
+    assert kept(release(cell(18)), known) == []
+    assert kept(release(cell(12, sex="female"), cell(6, sex="male")), known) == [
+        "auroc of sex=female"
+    ]
+    assert kept(release(cell(range(12), sex="female"), cell(6, sex="male")), known)
 
 
 def test_without_identifiers_two_datasets_are_for_a_person_to_tell_apart():
@@ -153,6 +258,7 @@ def test_no_two_numbers_that_left_differ_in_fewer_people_than_the_smallest_cell(
     members = [each.cohort.members for old in gone for each in old.cells]
     for one, other in itertools.combinations(members, 2):
         assert not 0 < len(one ^ other) < K
+    assert find_combination(members, 0, K, Effort(10**8)) is None
 
 
 @given(documents(), st.randoms())

@@ -1,9 +1,11 @@
 """May these numbers join those that left before? What differencing would tell about a few people.
 
-Whoever holds two numbers about almost the same cases can compute what the few others contribute. So
-no number leaves whose cohort differs from that of another one, of the same model and metric, in
-fewer people than the smallest cell; no matter whether the other one is in the same document (the
-rest of a subgroup) or left years ago (another version of the dataset, another benchmark).
+Whoever holds two numbers about almost the same cases can compute what the few others contribute;
+whoever holds many can add and subtract them all. So no number leaves that makes a combination of
+numbers of the same model and metric tell about fewer people than the smallest cell; no matter
+whether the others are in the same document (the rest of a subgroup) or left years ago (another
+version of the dataset, another benchmark). Where cohorts are known case by case that is
+`combining`'s to find out; where only their size is known, pairs are compared.
 
 Three degrees, by what a reader needs:
 
@@ -14,12 +16,19 @@ Three degrees, by what a reader needs:
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from medperf.policy.cohorts import Cell, Gap, Release, Subgroup, Sum, families, gap, singles
+from medperf.policy.cohorts import Cell, Release, Subgroup, Sum, families, gap, singles
+from medperf.policy.combining import Combination, Effort, Members, Undecided, find_combination
+
+EFFORT_OF_A_METRIC, EFFORT_OF_A_DOCUMENT = 10_000_000, 30_000_000
+"""Some seconds for all metrics with the same cohorts, and a multiple of that for a document."""
 
 Group = tuple[str, str | None]
+
+_Question = tuple[tuple[Members, ...], int, frozenset[Members]]
+_TOO_MANY = "too many groups overlap to be sure that it gives nobody away with the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +53,33 @@ def check_differences(
     earlier: Iterable[Release],
     smallest: int,
     *,
-    hidden: Collection[frozenset[bytes]] = (),
+    hidden: Iterable[Cell] = (),
 ) -> Differences:
     """Compare a release with itself and with what left before.
 
     Args:
         new: what would leave; its cells hold at least ``smallest`` people each.
         earlier: what left before from this site, or is about to, of whatever dataset.
-        smallest: cohorts that differ in 1 to ``smallest - 1`` people are too close.
-        hidden: cohorts of this document that were suppressed for another reason than their size;
-            no two numbers may differ in exactly one of them.
+        smallest: nothing may tell about 1 to ``smallest - 1`` people.
+        hidden: cells of this document that were suppressed for another reason than their size;
+            nothing may be a total over one of their cohorts.
     """
     others = tuple(earlier)
-    is_close = _closeness(smallest, hidden)
     same = [each for each in others if each.model == new.model]
+    secrets = tuple(hidden)
+    solver = _Solver(smallest)
     kept: list[Cell] = []
     suppressed: list[Suppression] = []
     for group in dict.fromkeys(_group(cell) for cell in new.cells):
         left = list(_of(new, group))
         before = [singles(old, _of(old, group), old.name) for old in same]
-        while (found := _violation(new, left, before, is_close)) is not None:
+        unknown = (cell.cohort.members for cell in secrets if _group(cell) == group)
+        for found in solver.suppressions(left, before, frozenset(filter(None, unknown))):
             suppressed.append(found)
             left.remove(found.cell)
+        while (close := _violation(new, left, before, smallest)) is not None:
+            suppressed.append(close)
+            left.remove(close.cell)
         kept += left
     released = replace(new, cells=tuple(kept))
     return Differences(
@@ -107,43 +121,102 @@ def check_rest(
     return found
 
 
-def _closeness(
-    smallest: int, hidden: Collection[frozenset[bytes]]
-) -> Callable[[Sum, Sum], Gap | None]:
-    """Answer with the gap of two sums if it is too small, each pair of cohorts looked at once."""
-    secrets = frozenset(hidden)
-    known: dict[tuple[int, int], Gap | None] = {}
+class _Solver:
+    """Finds what combinations tell, once for all metrics that are about the same cohorts."""
 
-    def is_close(one: Sum, other: Sum) -> Gap | None:
-        key = (id(one.cohort.members), id(other.cohort.members))
-        if one.cohort.members is None or other.cohort.members is None or one.is_family:
-            return look(one, other)
-        if key not in known:
-            known[key] = look(one, other)
-        return known[key]
+    def __init__(self, smallest: int) -> None:
+        self._smallest = smallest
+        self._effort_left = EFFORT_OF_A_DOCUMENT
+        self._answers: dict[_Question, Combination | Undecided | None] = {}
 
-    def look(one: Sum, other: Sum) -> Gap | None:
-        found = gap(one, other)
-        is_told = found is not None and (0 < found.n < smallest or found.members in secrets)
-        return found if is_told else None
+    def suppressions(
+        self, cells: Iterable[Cell], before: Iterable[list[Sum]], hidden: frozenset[Members]
+    ) -> Iterator[Suppression]:
+        """What of one metric has to go, until nothing tells about a few people."""
+        gone: dict[Members | None, str] = {
+            each.cohort.members: each.place
+            for old in before
+            for each in old
+            if each.cohort.members is not None
+        }
+        left = [cell for cell in cells if cell.cohort.members not in {None, *gone}]
+        while left:
+            places = dict(gone)
+            for cell in left:
+                places.setdefault(cell.cohort.members, cell.place)
+            found = self._find([each for each in places if each], len(gone), hidden)
+            if found is None:
+                return
+            if isinstance(found, Undecided):
+                victims, reason = [cell for cell in left if cell.subgroup] or left, _TOO_MANY
+            else:
+                decisive = {found.cohorts[i] for i in found.decisive}
+                candidates = [cell for cell in left if cell.cohort.members in decisive]
+                victims, reason = [_most_special(candidates)], self._reason(found, places)
+            for cell in victims:
+                yield Suppression(cell, reason)
+            left = [cell for cell in left if all(cell is not victim for victim in victims)]
 
-    return is_close
+    def _find(
+        self, cohorts: list[Members], n_known: int, hidden: frozenset[Members]
+    ) -> Combination | Undecided | None:
+        key = (tuple(cohorts), n_known, hidden)
+        if key not in self._answers:
+            allowed = min(EFFORT_OF_A_METRIC, self._effort_left)
+            effort = Effort(allowed)
+            self._answers[key] = find_combination(
+                cohorts, n_known, self._smallest, effort, hidden=hidden
+            )
+            self._effort_left -= allowed - effort.left
+        return self._answers[key]
+
+    def _reason(self, found: Combination, places: Mapping[Members | None, str]) -> str:
+        parts = [
+            (factor, places[members])
+            for factor, members in zip(found.coefficients, found.cohorts, strict=True)
+            if factor
+        ]
+        n = found.n_people
+        only = " only" if n < self._smallest else ", whose own number is suppressed"
+        if [factor for factor, _ in parts] in ([1, -1], [-1, 1]):
+            both = " and ".join(sorted(place for _, place in parts))
+            return f"{both} differ in {n} people{only}"
+        plus, minus = sorted(
+            (
+                [_times(sign * factor, place) for factor, place in parts if sign * factor > 0]
+                for sign in (1, -1)
+            ),
+            key=len,
+            reverse=True,
+        )
+        return f"{' and '.join(plus)} less {' and '.join(minus)} tell about {n} people{only}"
+
+
+def _times(factor: int, place: str) -> str:
+    return place if factor == 1 else f"{factor} x {place}"
+
+
+def _most_special(cells: Iterable[Cell]) -> Cell:
+    return max(cells, key=lambda cell: (len(cell.subgroup), -cell.cohort.n))
 
 
 def _violation(
-    new: Release,
-    left: list[Cell],
-    before: Sequence[list[Sum]],
-    is_close: Callable[[Sum, Sum], Gap | None],
+    new: Release, left: list[Cell], before: Sequence[list[Sum]], smallest: int
 ) -> Suppression | None:
+    """Two sums of which one is known by its size only, and which are too close by that."""
+    every = [*(cell.cohort for cell in left), *(each.cohort for old in before for each in old)]
+    if all(cohort.members is not None for cohort in every):
+        return None
     for one, other in _pairs(new, singles(new, left), before):
+        if one.cohort.members is not None and other.cohort.members is not None:
+            continue
         cells = (*one.cells, *other.cells)
         candidates = [cell for cell in cells if any(cell is own for own in left)]
-        found = is_close(one, other) if candidates else None
-        if found is not None:
-            victim = max(candidates, key=lambda cell: (len(cell.subgroup), -cell.cohort.n))
+        found = gap(one, other) if candidates else None
+        if found is not None and 0 < found.n < smallest:
             places = " and ".join(sorted((one.place, other.place)))
-            return Suppression(victim, f"{places} differ in {found.n} people only")
+            reason = f"{places} differ in {found.n} people only"
+            return Suppression(_most_special(candidates), reason)
     return None
 
 

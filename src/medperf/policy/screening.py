@@ -112,7 +112,7 @@ def screen(
     found = _Screen(limits, about)
     few = tuple(small)
     metrics = {metric.name: metric for metric in plan.metrics}
-    hidden: list[frozenset[bytes]] = []
+    hidden: list[Cell] = []
     seen: dict[frozenset[bytes], frozenset[bytes]] = {}
     for estimate in document.metrics:
         counted = _counted(estimate, metrics[estimate.name], rows)
@@ -120,8 +120,8 @@ def screen(
         found.cells.append(cell)
         if counted is not None:
             _look_at_people(found, cell, counted, metrics[estimate.name])
-            if cell.key in found.gone and cell.cohort.members is not None:
-                hidden.append(cell.cohort.members)
+            if cell.key in found.gone:
+                hidden.append(cell)
     cautions: tuple[str, ...] = ()
     before = -1
     while before != len(found.gone):  # what one check takes away may leave a rest for another
@@ -283,11 +283,13 @@ def _free_form(
         return Screened(document, about)
     cohort = Cohort.of(row.tag for row in usable) if usable else Cohort(n_cases or 0)
     cell = Cell(FREE_FORM, None, (), cohort)
-    found = check_differences(replace(about, cells=(cell,)), earlier, limits.smallest_cell)
-    problems = [Finding("too-close", each.cell.place, each.reason) for each in found.suppressed]
     if cohort.n_people < limits.smallest_cell:
         message = f"it is about {cohort.n_people} people, fewer than {limits.smallest_cell}"
-        problems.append(Finding("too-few-people", cell.place, message))
+        return Screened(
+            None, replace(about, cells=()), (Finding("too-few-people", cell.place, message),)
+        )
+    found = check_differences(replace(about, cells=(cell,)), earlier, limits.smallest_cell)
+    problems = [Finding("too-close", each.cell.place, each.reason) for each in found.suppressed]
     share = largest_share(Contribution(row.patient) for row in usable)
     if share > limits.largest_share:
         problems.append(Finding("dominated", cell.place, f"one patient has {share:.0%} of it"))
