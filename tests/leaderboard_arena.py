@@ -1,7 +1,8 @@
 """A benchmark that has run: three sites of two hospitals, two models, every result approved."""
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from server_fixtures import Federation, PersonActor, SiteActor
 from simulated_sites import PLAN, Site
@@ -25,6 +26,17 @@ class Arena:
     sites: Mapping[str, tuple[SiteActor, Dataset]]
     people: Mapping[str, PersonActor]
     results: list[Result] = field(default_factory=list)
+
+    def copied(self) -> "Arena":
+        """The same arena for another test: what one of them adds the others do not have."""
+        return replace(
+            self,
+            federation=copy.copy(self.federation),
+            models=dict(self.models),
+            sites=dict(self.sites),
+            people=dict(self.people),
+            results=list(self.results),
+        )
 
     def board(self, who: str) -> Leaderboard:
         return self.people[who].client.benchmarks.leaderboard(self.benchmark.id)

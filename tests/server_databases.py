@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from sqlalchemy import make_url
 from medperf.server.db.tables import metadata
 
 KINDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The content of a database at some time; in PostgreSQL it lies in a schema beside it."""
+
+    url: str
+    schema: str = ""
 
 
 class SqliteDatabases:
@@ -29,13 +38,16 @@ class SqliteDatabases:
         self._count += 1
         return f"sqlite:///{self._folder / f'{self._count}.sqlite'}"
 
-    def keep(self, url: str) -> None:
-        """Nothing to do: the file is the template."""
+    def keep(self, url: str) -> Kept:
+        """Remember the content of a database that nobody has open."""
+        copied = self.empty()
+        shutil.copyfile(make_url(url).database, make_url(copied).database)
+        return Kept(copied)
 
-    def fresh(self, template: str) -> str:
-        """A database with the template's content."""
+    def fresh(self, kept: Kept) -> str:
+        """A database with the content that was kept."""
         url = self.empty()
-        shutil.copyfile(make_url(template).database, make_url(url).database)
+        shutil.copyfile(make_url(kept.url).database, make_url(url).database)
         return url
 
     def discard(self, url: str) -> None:
@@ -66,26 +78,29 @@ class PostgresDatabases:
         self._run(self._server.get_uri(), f"CREATE DATABASE {name}")
         return self._server.get_uri(database=name)
 
-    def keep(self, url: str) -> None:
+    def keep(self, url: str) -> Kept:
         """Remember the content, in tables of the same names in a schema of their own."""
+        self._count += 1
+        schema = f"kept_{self._count}"
         copies = [
-            f"CREATE TABLE template.{table.name} AS TABLE public.{table.name}"
+            f"CREATE TABLE {schema}.{table.name} AS TABLE public.{table.name}"
             for table in metadata.sorted_tables
         ]
-        self._run(url, "; ".join(["CREATE SCHEMA template", *copies]))
+        self._run(url, "; ".join([f"CREATE SCHEMA {schema}", *copies]))
+        return Kept(url, schema)
 
-    def fresh(self, template: str) -> str:
-        """The same database with its first content: far cheaper than a new database."""
+    def fresh(self, kept: Kept) -> str:
+        """The same database with the content that was kept: far cheaper than a new database."""
         names = [table.name for table in metadata.sorted_tables]
         counting = [table.name for table in metadata.sorted_tables if "id" in table.c]
         self._run(
-            template,
+            kept.url,
             "; ".join(
                 [
                     "BEGIN",
                     "SET LOCAL session_replication_role = replica",
                     *(f"DELETE FROM public.{name}" for name in names),
-                    *(f"INSERT INTO public.{n} SELECT * FROM template.{n}" for n in names),
+                    *(f"INSERT INTO public.{n} SELECT * FROM {kept.schema}.{n}" for n in names),
                     *(
                         f"SELECT setval('{n}_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM {n}),"
                         " false)"
@@ -95,7 +110,7 @@ class PostgresDatabases:
                 ]
             ),
         )
-        return template
+        return kept.url
 
     def discard(self, url: str) -> None:
         """Nothing to do: the next test starts from the first content."""

@@ -142,3 +142,5 @@ def test_independent_estimates_have_adding_variances():
     assert found.n == 150
     with pytest.raises(InestimableError, match="standard error"):
         independent_difference(wilson(1, 2), Estimate(0.5, 3, Method.NORMAL))
+    with pytest.raises(InestimableError, match="above 0"):
+        independent_difference(wilson(1, 2), wilson(3, 3))

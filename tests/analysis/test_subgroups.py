@@ -46,8 +46,9 @@ def test_one_subgroup_has_no_gap():
     assert gap({"young": BANDS["young"]}) is None
 
 
-def test_a_subgroup_without_error_has_no_interval_of_a_gap():
-    found = gap({**BANDS, "oldest": Estimate(0.2, 3, Method.NORMAL)})
+@pytest.mark.parametrize("error", [None, 0.0])
+def test_a_subgroup_without_error_has_no_interval_of_a_gap(error):
+    found = gap({**BANDS, "oldest": Estimate(0.2, 3, Method.NORMAL, standard_error=error)})
     assert (found.worse, found.difference.interval) == ("oldest", None)
 
 

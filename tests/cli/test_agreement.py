@@ -1,5 +1,6 @@
 """Agreements and people's keys on the command line, against a real server."""
 
+import itertools
 import json
 import stat
 
@@ -8,29 +9,45 @@ from server_fixtures import running
 
 from medperf.cli import profiles
 
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for all tests; each test has its own organizations there."""
+    folder = tmp_path_factory.mktemp("server")
+    with running(f"sqlite:///{folder / 'server.sqlite'}") as found:
+        yield found
+
 
 @pytest.fixture
-def world(medperf, tmp_path, monkeypatch):
+def names():
+    """What the two organizations of a test are called on the server."""
+    number = next(_NUMBERS)
+    return {name: f"{name} {number}" for name in ("Hospital", "Vendor")}
+
+
+@pytest.fixture
+def world(server, names, medperf, tmp_path, monkeypatch):
     """Two organizations with a person each, logged in on one machine under two names."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dua.pdf").write_bytes(b"%PDF data use")
-    with running(f"sqlite:///{tmp_path / 'server.sqlite'}") as server:
-        federation = server.federation
-        for name in ("Hospital", "Vendor"):
-            organization = federation.organization(name)
-            person = federation.person(organization, name[0] * 3)
-            info = federation.anybody.info()
-            profile = profiles.Profile(
-                name.lower(), server.url, person.user.name, name, 1, info.log_key
-            )
-            profiles.remember(profile, person.secret)
+    federation = server.federation
+    info = federation.anybody.info()
+    for name, full in names.items():
+        person = federation.person(federation.organization(full), name[0] * 3)
+        profile = profiles.Profile(
+            name.lower(), server.url, person.user.name, full, 1, info.log_key
+        )
+        profiles.remember(profile, person.secret)
 
-        def run(*words, who, status=0):
-            ran = medperf(*words, "--profile", who, "--json")
-            assert ran.status == status, (ran.out, ran.err)
-            return ran.json if status == 0 else ran.problem
+    def run(*words, who, status=0):
+        full = [names.get(word, word) for word in words]
+        ran = medperf(*full, "--profile", who, "--json")
+        assert ran.status == status, (ran.out, ran.err)
+        return ran.json if status == 0 else ran.problem
 
-        yield run
+    return run
 
 
 @pytest.fixture
@@ -90,7 +107,7 @@ def test_a_file_that_is_another_one_is_neither_signed_nor_checked(world, propose
         ({"--party": "Nobody"}, "not-found"),
     ],
 )
-def test_what_cannot_be_proposed_says_why(world, changes, code, medperf):
+def test_what_cannot_be_proposed_says_why(world, changes, code):
     options = {
         "--kind": "membership",
         "--title": "Membership",
@@ -99,9 +116,9 @@ def test_what_cannot_be_proposed_says_why(world, changes, code, medperf):
         "--until": "2099-01-01",
     } | changes
     words = [word for pair in options.items() for word in pair]
-    ran = medperf("agreement", "new", *words, "--party", "Vendor", "--profile", "vendor", "--json")
-    assert ran.status != 0
-    assert ran.problem["code"] == code
+    status = {"empty-input": 2, "invalid-request": 2, "not-found": 3}[code]
+    problem = world("agreement", "new", *words, "--party", "Vendor", who="vendor", status=status)
+    assert problem["code"] == code
 
 
 def test_an_empty_document_is_refused(world, tmp_path):
@@ -113,7 +130,7 @@ def test_an_empty_document_is_refused(world, tmp_path):
     assert "is empty" in problem["detail"]
 
 
-def test_an_own_key_signs_what_its_person_decides(world, proposed, medperf):
+def test_an_own_key_signs_what_its_person_decides(world, names, proposed, medperf):
     key = world("key", "new", who="vendor")
     mode = stat.S_IMODE(profiles.home().joinpath("keys", "vendor.pem").stat().st_mode)
     assert mode == 0o600
@@ -121,8 +138,8 @@ def test_an_own_key_signs_what_its_person_decides(world, proposed, medperf):
     sign(world, proposed["id"], "hospital")
     rows = world("agreement", "check", proposed["id"], "--document", "dua.pdf", who="vendor")
     assert {row["name"]: row["vouched_by"] for row in rows} == {
-        "Vendor": key["key_id"],
-        "Hospital": "the server",
+        names["Vendor"]: key["key_id"],
+        names["Hospital"]: "the server",
     }
     world("agreement", "bundle", proposed["id"], "--out", "a.json", who="vendor")
     out = medperf("verify", "a.json", "--profile", "vendor").out

@@ -7,12 +7,16 @@ same people, sites and clients.
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
+from leaderboard_arena import Arena
+from leaderboard_arena import arena as build_arena
 from server_databases import (  # noqa: F401 - fixtures
     KINDS,
+    Kept,
     PostgresDatabases,
     SqliteDatabases,
     databases,
@@ -46,7 +50,26 @@ class Template:
     http: TestClient
     clock: SettableClock
     federation: Federation
-    url: str
+    databases: SqliteDatabases | PostgresDatabases
+    kept: Kept
+    url: str = ""
+
+    @property
+    def database(self) -> Database:
+        return self.app.state.program.database
+
+    def stand_on(self, kept: Kept) -> None:
+        """Have the app go on from some content, in a database of its own."""
+        self.url = self.databases.fresh(kept)
+        program = self.app.state.program
+        # The copy goes its own way from here, which the signer of another copy would call a fork.
+        identity = replace(program.identity, log=LogSigner(program.identity.signer))
+        self.app.state.program = replace(program, database=Database(self.url), identity=identity)
+
+    def leave(self) -> None:
+        """Close and forget the database that the app stands on."""
+        self.database.close()
+        self.databases.discard(self.url)
 
 
 def _template(databases: SqliteDatabases | PostgresDatabases) -> Iterator[Template]:  # noqa: F811 - a fixture
@@ -64,8 +87,8 @@ def _template(databases: SqliteDatabases | PostgresDatabases) -> Iterator[Templa
 
         federation = new_federation(app, transport).build()
         app.state.program.database.close()
-        databases.keep(url)
-        yield Template(app, http, clock, federation, url)
+        kept = databases.keep(url)
+        yield Template(app, http, clock, federation, databases, kept)
 
 
 @pytest.fixture(scope="session")
@@ -81,25 +104,44 @@ def postgresql_template(postgresql_databases: PostgresDatabases) -> Iterator[Tem
 @pytest.fixture(params=KINDS)
 def template(request: pytest.FixtureRequest) -> Iterator[Template]:
     """The template of one kind, standing on a fresh copy of its database."""
-    databases = request.getfixturevalue(f"{request.param}_databases")  # noqa: F811 - a fixture
     template: Template = request.getfixturevalue(f"{request.param}_template")
     former, start = template.app.state.program, template.clock.now
-    url = databases.fresh(template.url)
-    database = Database(url)
-    # The copy goes its own way from here, which the signer of another copy would call a fork.
-    identity = replace(former.identity, log=LogSigner(former.identity.signer))
-    template.app.state.program = replace(former, database=database, identity=identity)
-    yield replace(template, url=url)
+    template.stand_on(template.kept)
+    yield template
+    template.leave()
     template.app.state.program = former
     template.clock.now = start
-    database.close()
-    databases.discard(url)
 
 
 @pytest.fixture
 def federation(template: Template) -> Federation:
     """A committee, a vendor and a hospital, everything approved."""
     return copy.copy(template.federation)
+
+
+@pytest.fixture(scope="session")
+def arenas() -> dict[object, tuple[Kept, datetime, Arena]]:
+    """Arenas that were built in this session, each with its database."""
+    return {}
+
+
+@pytest.fixture
+def arena(template: Template, arenas) -> Callable[..., Arena]:
+    """`leaderboard_arena.arena`, built once for each policy: a test gets a copy of its own."""
+
+    def given(sites: int = 3, **policy: object) -> Arena:
+        key = (id(template), sites, *sorted(policy.items()))
+        if key not in arenas:
+            made = build_arena(copy.copy(template.federation), sites, **policy)
+            template.database.close()
+            arenas[key] = template.databases.keep(template.url), template.clock.now, made
+        kept, now, made = arenas[key]
+        template.leave()
+        template.stand_on(kept)
+        template.clock.now = now
+        return made.copied()
+
+    return given
 
 
 @pytest.fixture
@@ -117,7 +159,7 @@ def http(template: Template) -> TestClient:
 @pytest.fixture
 def database(template: Template) -> Database:
     """The server's database."""
-    return template.app.state.program.database
+    return template.database
 
 
 @pytest.fixture

@@ -1,22 +1,25 @@
 """A leaderboard over real summaries, and what each release policy lets whom see of it."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
-from leaderboard_arena import arena
+from leaderboard_arena import Arena
 from server_fixtures import Federation
 
 from medperf.domain.ai_models import ModelForm
 from medperf.domain.errors import InvalidRequestError, NotFoundError
 from medperf.domain.leaderboards import Leaderboard
 
+Arenas = Callable[..., Arena]
+
 
 def figures(board: Leaderboard) -> list[float | None]:
     return [row.cells[0].value for row in board.rows]
 
 
-def test_the_committee_sees_how_sure_everything_is(federation: Federation) -> None:
-    board = arena(federation).board("committee")
+def test_the_committee_sees_how_sure_everything_is(arena: Arenas) -> None:
+    board = arena().board("committee")
     assert [
         (row.model, row.rank, row.rank_from, row.rank_to, row.tie_group) for row in board.rows
     ] == [
@@ -35,8 +38,8 @@ def test_the_committee_sees_how_sure_everything_is(federation: Federation) -> No
     assert board.analysis_plan["primary"] == "dsc"
 
 
-def test_pooled_only_keeps_every_site_from_others(federation: Federation) -> None:
-    board = arena(federation, audience="public", detail="pooled").board("outside")
+def test_pooled_only_keeps_every_site_from_others(arena: Arenas) -> None:
+    board = arena(audience="public", detail="pooled").board("outside")
     assert None not in figures(board)
     for row in board.rows:
         for cell in row.cells:
@@ -46,17 +49,17 @@ def test_pooled_only_keeps_every_site_from_others(federation: Federation) -> Non
     assert not any(name in text for name in ("North", "East", "West"))
 
 
-def test_pooled_only_does_not_let_a_hospital_subtract_itself(federation: Federation) -> None:
+def test_pooled_only_does_not_let_a_hospital_subtract_itself(arena: Arenas) -> None:
     """Of two sites one is the hospital's own: what is left would be the other's figure."""
-    made = arena(federation, sites=2, audience="public", detail="pooled")
+    made = arena(sites=2, audience="public", detail="pooled")
     assert figures(made.board("hospital")) == [None, None]
     assert made.board("hospital").comparisons == ()
     assert None not in figures(made.board("outside"))
     assert None not in figures(made.board("committee"))
 
 
-def test_pseudonyms_hold_everywhere(federation: Federation) -> None:
-    made = arena(federation, audience="public", pseudonymous_sites=True)
+def test_pseudonyms_hold_everywhere(arena: Arenas) -> None:
+    made = arena(audience="public", pseudonymous_sites=True)
     board = made.board("outside")
     names = {site.site for site in board.rows[0].cells[0].sites}
     assert len(names) == 3
@@ -69,8 +72,8 @@ def test_pseudonyms_hold_everywhere(federation: Federation) -> None:
     assert "North" in {site.site for site in made.board("hospital").rows[0].cells[0].sites}
 
 
-def test_owners_only_compare_what_they_see(federation: Federation) -> None:
-    made = arena(federation, audience="owners")
+def test_owners_only_compare_what_they_see(arena: Arenas) -> None:
+    made = arena(audience="owners")
     vendor = made.board("vendor")
     assert [row.model for row in vendor.rows] == ["Net"]
     assert vendor.comparisons == ()
@@ -82,8 +85,8 @@ def test_owners_only_compare_what_they_see(federation: Federation) -> None:
     assert made.board("outside").rows == ()
 
 
-def test_nothing_new_shows_before_the_moment(federation: Federation) -> None:
-    made = arena(federation, audience="public", moment="complete")
+def test_nothing_new_shows_before_the_moment(arena: Arenas) -> None:
+    made = arena(audience="public", moment="complete")
     made.people["hospital"].client.results.act(made.results[0].id, "withdraw")
     board = made.board("outside")
     assert figures(board) == [None, None]
@@ -92,8 +95,8 @@ def test_nothing_new_shows_before_the_moment(federation: Federation) -> None:
     assert "every model" in board.withheld_reason
 
 
-def test_a_withdrawn_result_leaves_the_numbers_at_once(federation: Federation) -> None:
-    made = arena(federation, audience="public")
+def test_a_withdrawn_result_leaves_the_numbers_at_once(arena: Arenas) -> None:
+    made = arena(audience="public")
     before = made.board("outside")
     made.people["hospital"].client.results.act(made.results[0].id, "withdraw")
     after = made.board("outside")
@@ -113,8 +116,8 @@ def test_a_benchmark_that_is_not_seen_has_no_leaderboard(federation: Federation)
 # --- two models against each other ---
 
 
-def test_the_planned_comparison_is_that_of_the_leaderboard(federation: Federation) -> None:
-    made = arena(federation)
+def test_the_planned_comparison_is_that_of_the_leaderboard(arena: Arenas) -> None:
+    made = arena()
     net, second = made.models["Net"].id, made.models["Second"].id
     [planned] = made.board("committee").comparisons
     ask = made.people["committee"].client.benchmarks.compare
@@ -130,8 +133,8 @@ def test_the_planned_comparison_is_that_of_the_leaderboard(federation: Federatio
 
 
 @pytest.mark.parametrize("asked", [{"metric": "auroc"}, {"margin": 0.02}])
-def test_what_the_plan_does_not_fix_is_exploratory(federation: Federation, asked) -> None:
-    made = arena(federation)
+def test_what_the_plan_does_not_fix_is_exploratory(arena: Arenas, asked) -> None:
+    made = arena()
     found = made.people["committee"].client.benchmarks.compare(
         made.benchmark.id, made.models["Second"].id, made.models["Net"].id, **asked
     )
@@ -142,8 +145,8 @@ def test_what_the_plan_does_not_fix_is_exploratory(federation: Federation, asked
     assert found.margin == asked.get("margin")
 
 
-def test_a_comparison_that_cannot_be_is_refused(federation: Federation) -> None:
-    made = arena(federation, audience="owners")
+def test_a_comparison_that_cannot_be_is_refused(arena: Arenas) -> None:
+    made = arena(audience="owners")
     number, net, second = made.benchmark.id, made.models["Net"].id, made.models["Second"].id
     ask = made.people["committee"].client.benchmarks.compare
     for wrong in ({"metric": "dice"}, {"margin": -1.0}):
@@ -157,8 +160,8 @@ def test_a_comparison_that_cannot_be_is_refused(federation: Federation) -> None:
         made.people["outside"].client.benchmarks.compare(number, net, second)
 
 
-def test_a_comparison_of_pooled_figures_is_not_of_one_site_alone(federation: Federation) -> None:
-    made = arena(federation, sites=1, audience="public", detail="pooled")
+def test_a_comparison_of_pooled_figures_is_not_of_one_site_alone(arena: Arenas) -> None:
+    made = arena(sites=1, audience="public", detail="pooled")
     for asked in ({}, {"metric": "auroc"}):
         found = made.people["outside"].client.benchmarks.compare(
             made.benchmark.id, made.models["Net"].id, made.models["Second"].id, **asked
@@ -192,9 +195,9 @@ def _next_version(made, quality: float):
 
 
 def test_a_new_version_of_a_model_runs_alone_and_raises_an_alarm_where_it_is_worse(
-    federation: Federation,
+    arena: Arenas,
 ) -> None:
-    made = arena(federation)
+    made = arena()
     work = _next_version(made, 0.7)
     assert set(map(tuple, work.values())) == {(made.models["Net 2"].id,)}
     found = made.people["committee"].client.benchmarks.trend(made.benchmark.id)
@@ -211,24 +214,25 @@ def test_a_new_version_of_a_model_runs_alone_and_raises_an_alarm_where_it_is_wor
     assert (row.version, row.cells[0].value) == (2, second.value)
 
 
-def test_a_version_that_is_as_good_raises_no_alarm(federation: Federation) -> None:
-    made = arena(federation)
+def test_a_version_that_is_as_good_raises_no_alarm(arena: Arenas) -> None:
+    made = arena()
     _next_version(made, 0.8)
     found = made.people["committee"].client.benchmarks.trend(made.benchmark.id)
     assert found.n_worse == 0
     assert found.lines[0].points[1].p_adjusted is not None
 
 
-def test_a_trend_shows_no_more_than_the_policy(federation: Federation) -> None:
-    made = arena(federation, sites=1, audience="public", detail="pooled")
+def test_a_trend_shows_no_more_than_the_policy(arena: Arenas) -> None:
+    made = arena(sites=1, audience="public", detail="pooled")
     _next_version(made, 0.6)
     [line] = made.people["outside"].client.benchmarks.trend(made.benchmark.id).lines
     assert {(p.value, p.difference, p.is_worse) for p in line.points} == {(None, None, False)}
     assert made.people["committee"].client.benchmarks.trend(made.benchmark.id).n_worse == 1
 
 
-def test_a_new_version_of_a_dataset_counts_instead_of_the_former(federation: Federation) -> None:
-    made = arena(federation, audience="public", pseudonymous_sites=True)
+def test_a_new_version_of_a_dataset_counts_instead_of_the_former(arena: Arenas) -> None:
+    made = arena(audience="public", pseudonymous_sites=True)
+    federation = made.federation
     actor, former = made.sites["East"]
     preparator = actor.client.containers.get(made.benchmark.preparator_id)
     form = federation.dataset_form(actor, preparator, "East anew").model_copy(
@@ -254,8 +258,9 @@ def test_a_new_version_of_a_dataset_counts_instead_of_the_former(federation: Fed
     assert "East" not in hidden.model_dump_json()
 
 
-def test_versions_of_a_benchmark_are_compared_on_the_same_patients(federation: Federation) -> None:
-    made = arena(federation, sites=2)
+def test_versions_of_a_benchmark_are_compared_on_the_same_patients(arena: Arenas) -> None:
+    made = arena(sites=2)
+    federation = made.federation
     former = made.benchmark
     form = federation.benchmark_form(
         federation.cara,

@@ -236,11 +236,11 @@ def independent_difference(first: Estimate, second: Estimate, level: float = LEV
     """The difference of two estimates over different patients: variances add.
 
     Raises:
-        InestimableError: if one has no standard error.
+        InestimableError: if one has no standard error above 0.
     """
     demand_level(level)
-    if first.standard_error is None or second.standard_error is None:
-        raise InestimableError("a difference needs the standard error of both values")
+    if not first.standard_error or not second.standard_error:
+        raise InestimableError("a difference needs a standard error above 0 of both values")
     error = math.hypot(first.standard_error, second.standard_error)
     value, n = first.value - second.value, first.n + second.n
     return normal(value, error, n, level, method=Method.INDEPENDENT_DIFFERENCE)

@@ -37,7 +37,7 @@ def gap(
     With replicates its error is that of their differences, which is right even where a patient
     has cases in both subgroups; without, patients are taken to be in one only. The largest of many
     gaps is large by chance as well; ``adjusted_level`` makes up for that. Without standard errors
-    the gap has no interval.
+    above 0 the gap has no interval: a group whose cases are all alike is not known for sure.
 
     Args:
         estimates: subgroup to estimate; suppressed subgroups are left out.
@@ -52,7 +52,7 @@ def gap(
     worse, better = order[0], order[-1]
     each = adjusted_level(level, len(estimates))
     first, second = estimates[better], estimates[worse]
-    if replicates is None and None in (first.standard_error, second.standard_error):
+    if replicates is None and not (first.standard_error and second.standard_error):
         n = first.n + second.n
         difference = Estimate(first.value - second.value, n, Method.INDEPENDENT_DIFFERENCE)
         return Gap(better, worse, difference)
