@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import medperf.policy
+from medperf.policy import cedar
 from medperf.policy.actions import Scope
 from medperf.policy.checking import MAX_DEPTH, MAX_OPERATORS, MAX_TEXT, check
 from medperf.policy.decision import Policy
-from medperf.policy.positions import statements
+from medperf.policy.positions import find_quoted, statements
 from medperf.policy.templates import Choice, compose
 
 HEAD = '@id("a") permit (principal, action, resource)'
@@ -53,6 +55,19 @@ def test_a_fault_is_named_with_its_place(text, line, column, message):
     fault = next(fault for fault in faults if message in fault.message)
     assert (fault.line, fault.column) == (line, column)
     assert str(fault).startswith(f"line {line}, column {column}: ")
+
+
+def test_a_text_that_cedar_reads_as_fewer_policies_is_refused(monkeypatch):
+    real = cedar.parse
+    monkeypatch.setattr(cedar, "parse", lambda text: replace(real(text), rules=()))
+    [fault] = check(f"{HEAD};")
+    assert "1 policies are written here, but Cedar reads 0" in fault.message
+
+
+def test_what_is_quoted_and_nowhere_to_be_found_is_at_the_beginning():
+    [statement] = statements(f"\n {HEAD};")
+    assert find_quoted(statement, "`nowhere` is not `anywhere`") == statement.start
+    assert find_quoted(statement, "`nowhere` but `principal`") > statement.start
 
 
 def test_all_faulty_policies_are_named_at_once():

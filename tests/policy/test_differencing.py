@@ -196,6 +196,10 @@ def test_without_identifiers_nested_numbers_of_one_dataset_are_compared():
     assert kept(release(cell(20)), old)
 
 
+def test_what_is_known_by_size_and_far_enough_apart_leaves():
+    assert len(kept(release(cell(20), cell(12, sex="female")))) == 2
+
+
 def test_what_is_known_by_size_is_held_against_what_is_known_by_case():
     known = release(cell(range(20)), cell(range(14), age="old"))
     assert kept(release(cell(18)), known) == []
@@ -203,6 +207,8 @@ def test_what_is_known_by_size_is_held_against_what_is_known_by_case():
         "auroc of sex=female"
     ]
     assert kept(release(cell(range(12), sex="female"), cell(6, sex="male")), known)
+    new = release(cell(range(20)), cell(7, age="young"))
+    assert len(kept(new, release(cell(range(20))))) == 2
 
 
 def test_without_identifiers_two_datasets_are_for_a_person_to_tell_apart():
@@ -229,6 +235,7 @@ def test_the_rest_across_metrics_is_not_given_away():
     cells = [cell(30, metric="accuracy"), cell(27, metric="specificity")]
     [found] = check_rest(cells, [((), 3)], [30], K)
     assert found.cell.metric == "specificity"
+    assert check_rest(cells, [((), 0), ((), 7)], [37], K) == []
     assert check_rest(cells, [((), 2), ((("sex", "female"),), 3)], [30], K) == []
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from policy import policy_world as world
 
 from medperf.domain.errors import MalformedFileError
-from medperf.policy.actions import Action, Answer
+from medperf.policy.actions import Action, Answer, Scope
 from medperf.policy.decision import Policy
 from medperf.policy.explaining import explain
 from medperf.policy.facts import AgreementFacts, ApprovalFacts
@@ -65,6 +65,50 @@ def test_an_agreement_that_ended_is_said_to_have_ended():
         "- agreement 4 (data_use) ended at 2026-01-01T00:00:00.000000Z",
         "- agreement 5 (data_use) begins at 2026-01-02T00:00:00.000000Z",
     )
+
+
+def test_an_agreement_in_force_needs_no_word():
+    facts = replace(world.FACTS, agreements=(replace(_in_force(), id=6),))
+    text = (
+        '@id("signed") permit (principal, action, resource)'
+        " when { !context.agreements.with_model_owner.isEmpty() };"
+    )
+    told = explain(Policy(text).decide(Action.RUN, facts), facts)
+    assert told[0].startswith("Go ahead")
+    assert not [line for line in told if line.startswith("- agreement")]
+
+
+def _in_force():
+    return AgreementFacts(
+        id=4,
+        kind="data_use",
+        digest=world.FACTS.model.digest,
+        party_ids=frozenset({world.FACTS.dataset.owner_id, world.FACTS.model.owner_id}),
+        starts_at=world.NOW.replace(year=2025),
+        ends_at=world.LATER,
+    )
+
+
+def test_whoever_asks_to_take_part_hears_which_agreement_is_lacking():
+    text = (
+        '@id("why") forbid (principal, action, resource)'
+        " when { context.agreements.with_benchmark_owner.isEmpty() };"
+    )
+    facts = world.ASKING
+    told = explain(Policy(text, Scope.SERVER).decide(Action.ASSOCIATE, facts), facts)
+    owner = facts.benchmark.owner_id
+    assert told[-1] == (
+        f"- organizations {facts.organization_id} and {owner} have no agreement that covers this"
+    )
+
+
+def test_facts_inside_a_record_are_looked_at_too():
+    text = (
+        '@id("record") permit (principal, action, resource)'
+        ' when { {"why": context.purpose}.why like "*" };'
+    )
+    [finding] = Policy(text).decide(Action.RUN, world.FACTS).findings[:1]
+    assert "context.purpose" in finding.looks_at
 
 
 def test_an_agreement_that_was_terminated_says_since_when():

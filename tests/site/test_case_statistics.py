@@ -281,6 +281,13 @@ def test_a_cell_of_few_patients_is_suppressed_however_many_cases_it_has(evaluato
     assert examined(left).suppressed == 5
 
 
+def test_a_single_patient_has_no_replicates(evaluator):
+    for row in evaluator.rows:
+        row["patient"] = "p1"
+    found = numbers(document(evaluator.leave(), PLAN | {"smallest_cell": 1}))
+    assert "replicates" not in found["score", None].get("summary", {})
+
+
 def test_an_auroc_needs_enough_of_each_class(evaluator):
     for row in evaluator.rows[10:]:
         row["auroc:positive"] = 0

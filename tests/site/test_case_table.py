@@ -83,6 +83,10 @@ def test_with_evidence_a_cell_holds_a_number_or_a_reason(tmp_path):
         read(tmp_path, HEAD + "c1,p1,female,unknown,\n", EVIDENCE)
 
 
+def test_empty_lines_are_no_cases(tmp_path):
+    assert read(tmp_path, "case\nc1\n\nc2\n").cases == ("c1", "c2")
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(EmptyInputError, match=r"there is no evaluator's cases\.csv"):
         read_case_table(tmp_path / "cases.csv", plan())

@@ -12,7 +12,7 @@ from hospital import EVALUATOR, MODEL, NOW
 
 from medperf.domain import errors
 from medperf.domain.associations import Association, AssociationForm
-from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
 from medperf.domain.datasets import Dataset, DatasetForm
 from medperf.domain.results import Result
 from medperf.policy.disclosure import Finding
@@ -294,6 +294,52 @@ def test_a_document_larger_than_the_plan_allows_is_kept(case, tmp_path):
 def test_the_error_of_a_kept_document_says_nothing_that_was_found():
     finding = Finding("undeclared-key", "Jane Doe", "secret")
     assert "Jane" not in str(Examined(None, (finding,)).error)
+
+
+# --- screening ---
+
+
+def screened(case, plan, examined, n_cases=9):
+    about = SimpleNamespace(
+        benchmark=SimpleNamespace(analysis_plan=plan),
+        model=SimpleNamespace(organization_id=1),
+        model_container=MODEL,
+        dataset=SimpleNamespace(n_cases=n_cases),
+        inputs=INPUTS,
+    )
+    return case.gate.screen(case.job, about, examined)
+
+
+def test_what_was_kept_is_not_screened(case):
+    kept = Examined(None, (Finding("wrong-form", "", "no"),))
+    assert screened(case, PLAN, kept) is kept
+
+
+def test_a_free_form_document_about_too_few_is_kept_with_no_cell_in_the_ledger(case):
+    case.limits.smallest_cell = 10
+    plan = AnalysisPlan(free_form=True, free_form_keys=("*",), smallest_cell=10)
+    document = canonical_bytes({"schema": "medperf.free-form/v1", "values": {"a": 1.0}})
+    kept = screened(case, plan, Examined(document, ()))
+    assert [finding.code for finding in kept.findings] == ["too-few-people"]
+    assert case.store.rows("SELECT * FROM disclosures") == []
+
+
+def test_a_document_that_grows_by_what_is_listed_as_suppressed_is_kept(case, tmp_path):
+    left = tmp_path / "cases.csv"
+    left.write_text("case,patient\n" + "".join(f"c{n},p1\n" for n in range(9)))
+    names = [f"m{number}" for number in range(4)]
+    limits = {"smallest_cell": 2, "max_size_bytes": 256}
+    plan = PLAN.model_copy(
+        update={"metrics": tuple(PlannedMetric(name=name) for name in names), **limits}
+    )
+    case.limits.smallest_cell = 2
+    metrics = [{"name": name, "value": 1, "n": 9} for name in names]
+    document = {"schema": "medperf.results/v1", "n_cases": 9, "metrics": metrics}
+    examined = examine(case, tmp_path, document, plan)
+    size = len(examined.document)
+    plan = plan.model_copy(update={"max_size_bytes": size})
+    kept = screened(case, plan, examined)
+    assert [finding.code for finding in kept.findings] == ["too-large"]
 
 
 # --- results ---

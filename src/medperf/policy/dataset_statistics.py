@@ -166,7 +166,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     elif isinstance(value, list | tuple):
         for index, child in enumerate(value):
             yield from _leaves(child, (*path, index))
-    elif path:
+    else:
         yield path, value
 
 

@@ -75,7 +75,7 @@ class Parameter:
                 if value not in self.options:
                     raise self._fault(f"is one of {', '.join(self.options)}")
                 return str(value)
-            case ParameterKind.FLAG:
+            case _:  # a flag
                 if isinstance(value, bool):
                     return value
                 raise self._fault("is yes or no (true or false)")

@@ -7,7 +7,14 @@ from typing import Any
 
 from medperf.domain.identifiers import format_time
 from medperf.policy.actions import Action
-from medperf.policy.facts import AgreementFacts, AnyFacts, ApprovalFacts, BenchmarkFacts, Facts
+from medperf.policy.facts import (
+    AgreementFacts,
+    AnyFacts,
+    ApprovalFacts,
+    AssociationFacts,
+    BenchmarkFacts,
+    Facts,
+)
 
 Uid = dict[str, str]
 
@@ -84,9 +91,7 @@ def _of_execution(action: Action, facts: Facts) -> Request:
     )
 
 
-def _of_association(facts: AnyFacts) -> Request:
-    if isinstance(facts, Facts):
-        raise TypeError("facts of an execution are not facts of an association")
+def _of_association(facts: AssociationFacts) -> Request:
     benchmark, asking = facts.benchmark, facts.organization_id
     return Request(
         principal=_uid("Organization", asking),
