@@ -108,6 +108,14 @@ def test_a_flood_of_overlapping_groups_does_not_slip_through_by_taking_too_long(
     assert all("too many groups overlap" in each.reason for each in found.suppressed)
 
 
+def test_a_metric_under_another_name_waits_for_a_person():
+    """Shown to a person: the same model's number of another name, on one case less."""
+    before = release([(EVERYBODY, range(50))])
+    cells = (Cell("acc", None, EVERYBODY, cohort(range(49))),)
+    found = check_differences(Release("job 2", "model", 1, "data 1", cells), [before], K)
+    assert len(found.cautions) == 1
+
+
 def test_the_same_model_under_another_name_waits_for_a_person():
     """Shown to a person: another model of the owner that differs in one case is never unattended."""
     before = release([(EVERYBODY, range(50))])

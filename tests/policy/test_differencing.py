@@ -226,6 +226,23 @@ def test_another_model_of_the_same_owner_is_for_a_person_to_judge():
     assert "another model of the same owner" in caution
 
 
+def test_a_metric_under_another_name_is_for_a_person_to_judge():
+    before = release(cell(range(20), metric="dsc"), cell(range(17), metric="hd95"))
+    found = check_differences(release(cell(range(18), metric="dice")), [before], K)
+    [caution] = found.cautions
+    assert found.cells
+    assert "auroc" not in caution
+    assert "dice of everybody: job 1 released dsc of everybody" in caution
+    again = release(cell(range(20), metric="dsc"), cell(range(17), metric="hd95"))
+    assert check_differences(again, [before], K).cautions == ()
+    assert (
+        check_differences(
+            release(cell(range(20), metric="dice")), [release(cell(range(20), metric="dsc"))], K
+        ).cautions
+        == ()
+    )
+
+
 def test_models_of_different_owners_are_not_compared():
     new = release(cell(range(18)), model="model b", owner=2)
     assert check_differences(new, [release(cell(range(20)))], K).cautions == ()

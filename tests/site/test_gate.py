@@ -464,12 +464,14 @@ def test_predictions_are_named_by_a_commitment_and_not_by_their_digest(case):
 
 
 def test_a_failure_is_a_code_a_step_and_allowed_numbers(case):
-    resources = {"exit_code": 3.0, "patient": 7.0, "duration_s": math.inf}
+    resources = {"exit_code": 3.0, "patient": 7.0, "timeout_s": math.inf}
+    resources |= {"peak_memory_bytes": 5 * 2**20 + 4711, "duration_s": 61.0471}
     case.jobs.remember(1, failure=Failure("step-failed", "infer", "Jane Doe", resources))
     case.gate.report_failure(case.job)
     [(number, failure)] = case.server.came
     assert (number, failure.code, failure.step) == (5, "step-failed", "infer")
-    assert failure.resources == {"exit_code": 3.0}
+    coarse = {"peak_memory_bytes": 6 * 2**20, "duration_s": 62.0}
+    assert failure.resources == {"exit_code": 3.0, **coarse}
     assert b"Jane" not in case.ledger.lines("failure")[0].content
 
 

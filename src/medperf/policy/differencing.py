@@ -240,6 +240,8 @@ def _cautions(new: Release, others: Sequence[Release], smallest: int) -> Iterato
         is_same = release.model == new.model
         if is_same or release.owner_id == new.owner_id:
             found = _resemblance(new, release, smallest, is_same=is_same)
+            if found is None and is_same:
+                found = _renamed(new, release, smallest)
             if found is not None:
                 yield found
 
@@ -260,6 +262,22 @@ def _resemblance(new: Release, old: Release, smallest: int, *, is_same: bool) ->
                 return (
                     f"{cell.place}: {old.name}, another model of the same owner, was scored on"
                     f" cases that differ in {found.n} people only"
+                )
+    return None
+
+
+def _renamed(new: Release, old: Release, smallest: int) -> str | None:
+    """A metric that the earlier release does not have may be one it has, by another name."""
+    known = {_group(cell) for cell in old.cells}
+    for cell in new.cells:
+        for other in () if _group(cell) in known else old.cells:
+            [one], [two] = singles(new, [cell]), singles(old, [other])
+            found = gap(one, two)
+            if found is not None and 0 < found.n < smallest:
+                return (
+                    f"{cell.place}: {old.name} released {other.place} of the same model on cases"
+                    f" that differ in {found.n} people only; if both are one metric, do not"
+                    " release it"
                 )
     return None
 

@@ -266,7 +266,7 @@ class Gate:
             code=job.failure.code if job.failure.code in errors.by_code() else "error",
             step=job.failure.step if job.failure.step in _STEPS else "run",
             resources={
-                name: float(value)
+                name: _coarse(name, value)
                 for name, value in job.failure.resources.items()
                 if name in _FACTS and math.isfinite(value)
             },
@@ -520,6 +520,13 @@ def _times(step: StepRecord) -> StepTimes:
             "peak_memory_bytes": None if peak is None else -(-peak // _MIB) * _MIB,
         }
     )
+
+
+def _coarse(name: str, value: float) -> float:
+    """A resource fact as it may leave: a model cannot spell anything fine with it."""
+    if name.endswith("_bytes"):
+        return float(-(-value // _MIB) * _MIB)
+    return float(math.ceil(value))
 
 
 def _is_after(step: StepRecord, moment: datetime) -> bool:
