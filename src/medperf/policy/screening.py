@@ -202,10 +202,10 @@ def _column(metric: str, label: str | None) -> str:
 def _counted(
     estimate: MetricEstimate, metric: PlannedMetric, rows: Sequence[CaseRow]
 ) -> list[CaseRow] | None:
-    """The rows that an estimate follows from; None if they cannot be told.
+    """The rows behind an estimate; None if they cannot be told.
 
     They are those that have a value in the metric's columns, else all usable ones of the subgroup,
-    if there are as many as the estimate says; without those that add nothing to a ratio.
+    if there are as many as the estimate says.
     """
     group = [
         row
@@ -214,11 +214,9 @@ def _counted(
         and all(row.subgroups.get(k) == v for k, v in (estimate.subgroup or {}).items())
     ]
     with_value = [row for row in group if _holds(row, metric, estimate.class_label)]
-    counted = next((each for each in (with_value, group) if len(each) == estimate.n), None)
-    if counted is None or metric.evidence is not Evidence.RATIO:
-        return counted
-    parts = columns_of(metric.name, Evidence.RATIO, estimate.class_label)
-    return [row for row in counted if any(row.numbers.get(part, 1.0) for part in parts)]
+    # Also those that add nothing to a ratio: of an F1 that would be whom the model got right, and
+    # so another cohort for every model.
+    return next((each for each in (with_value, group) if len(each) == estimate.n), None)
 
 
 def _holds(row: CaseRow, metric: PlannedMetric, label: str | None) -> bool:
