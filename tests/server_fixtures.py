@@ -88,6 +88,11 @@ class PersonActor:
     client: ServerClient
     secret: str
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request of theirs shows."""
+        return {"Authorization": f"Bearer {self.secret}"}
+
 
 @dataclass
 class SiteActor:

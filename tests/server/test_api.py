@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from server_fixtures import Federation, PersonActor, SettableClock
@@ -12,6 +13,7 @@ from medperf.domain import errors
 from medperf.domain.people import OrganizationForm
 from medperf.domain.results import Result
 from medperf.server.app import ROUTERS
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.session import Database
 from medperf.server.problems import STATUS, status_of
 
@@ -49,10 +51,6 @@ FILTERS = {
 }  # fmt: skip
 
 
-def headers(person: PersonActor) -> dict[str, str]:
-    return {"Authorization": f"Bearer {person.secret}"}
-
-
 # --- filters and pages ---
 
 
@@ -60,7 +58,7 @@ def headers(person: PersonActor) -> dict[str, str]:
 def test_an_unknown_filter_is_an_error_that_lists_the_known(
     federation: Federation, http: TestClient, noun: str
 ) -> None:
-    answer = http.get(f"/api/v1/{noun}?colour=red", headers=headers(federation.admin))
+    answer = http.get(f"/api/v1/{noun}?colour=red", headers=federation.admin.headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown-filter")
     listed = set(answer.json()["detail"].split("it has: ")[1].split(", "))
     assert listed == FILTERS[noun] | {"limit", "cursor"}
@@ -76,9 +74,9 @@ def test_every_filter_narrows_a_list(federation: Federation, http: TestClient, n
         }.get(name, "999999")  # fmt: skip
         if name == "state":
             nothing = {"invitations": "open", "executions": "expired"}.get(noun, nothing)
-        answer = http.get(f"/api/v1/{noun}?{name}={nothing}", headers=headers(federation.admin))
+        answer = http.get(f"/api/v1/{noun}?{name}={nothing}", headers=federation.admin.headers)
         assert answer.status_code == 200, answer.text
-        everything = http.get(f"/api/v1/{noun}", headers=headers(federation.admin)).json()
+        everything = http.get(f"/api/v1/{noun}", headers=federation.admin.headers).json()
         if name not in {"kind", "mine"}:
             assert answer.json()["items"] == [] != everything or everything["items"] == []
 
@@ -94,7 +92,7 @@ def test_every_filter_narrows_a_list(federation: Federation, http: TestClient, n
 def test_a_value_that_no_filter_takes_is_an_error(
     federation: Federation, http: TestClient, query: str
 ) -> None:
-    answer = http.get(f"/api/v1/datasets?{query}", headers=headers(federation.hana))
+    answer = http.get(f"/api/v1/datasets?{query}", headers=federation.hana.headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
 
 
@@ -107,7 +105,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(
     for _ in range(10):
         more = f"&cursor={cursor}" if cursor else ""
         page = http.get(
-            f"/api/v1/organizations?limit=3{more}", headers=headers(federation.hana)
+            f"/api/v1/organizations?limit=3{more}", headers=federation.hana.headers
         ).json()
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
@@ -153,7 +151,7 @@ def test_every_family_has_a_status_of_its_own_choice() -> None:
 def test_errors_are_problem_documents(
     federation: Federation, http: TestClient, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = http.request(method, path, headers=headers(federation.vera))
+    answer = http.request(method, path, headers=federation.vera.headers)
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
@@ -174,14 +172,14 @@ def test_a_malformed_body_is_one_clear_error(
     answer = http.post(
         "/api/v1/organizations",
         content=body,
-        headers={**headers(federation.admin), "Content-Type": "application/json"},
+        headers={**federation.admin.headers, "Content-Type": "application/json"},
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
 
 
 def test_a_fault_names_its_place(federation: Federation, http: TestClient) -> None:
     form = {"name": "x", "role": "model", "config": {}, "image_digest": "latest"}
-    answer = http.post("/api/v1/containers", json=form, headers=headers(federation.vera))
+    answer = http.post("/api/v1/containers", json=form, headers=federation.vera.headers)
     assert {"place": "image_digest"}.items() <= answer.json()["context"]["faults"][0].items()
 
 
@@ -189,7 +187,7 @@ def test_numbers_that_no_database_can_hold_are_invalid(
     federation: Federation, http: TestClient
 ) -> None:
     form = {"name": "x", "container_id": 10**30}
-    answer = http.post("/api/v1/models", json=form, headers=headers(federation.vera))
+    answer = http.post("/api/v1/models", json=form, headers=federation.vera.headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
 
 
@@ -197,7 +195,7 @@ def test_a_body_that_is_too_large_is_refused_unread(
     federation: Federation, http: TestClient
 ) -> None:
     answer = http.post(
-        "/api/v1/organizations", content=b" " * (17 * 2**20), headers=headers(federation.admin)
+        "/api/v1/organizations", content=b" " * (17 * 2**20), headers=federation.admin.headers
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
 
@@ -223,7 +221,7 @@ def _post(http: TestClient, person: PersonActor, key: str, name: str, path: str 
     return http.post(
         f"/api/v1/{path}",
         json={"name": name},
-        headers={**headers(person), "Idempotency-Key": key},
+        headers={**person.headers, "Idempotency-Key": key},
     )
 
 
@@ -257,7 +255,7 @@ def test_an_answer_with_a_secret_is_not_kept(
     federation: Federation, http: TestClient, database: Database
 ) -> None:
     form = {"kind": "site", "organization_id": federation.hospital.id, "name": "South"}
-    given = {**headers(federation.admin), "Idempotency-Key": "k1"}
+    given = {**federation.admin.headers, "Idempotency-Key": "k1"}
     first = http.post("/api/v1/invitations", json=form, headers=given)
     second = http.post("/api/v1/invitations", json=form, headers=given)
     assert (first.status_code, second.status_code) == (201, 409)
@@ -288,8 +286,15 @@ def counting(database: Database) -> Iterator[Callable[[], int]]:
     def note(_c, _cursor, statement, *_more) -> None:
         statements.append(statement)
 
+    def prepared(*given) -> Any:
+        note(*given)
+        return to_the_driver(*given)
+
+    to_the_driver = Prepared.all
     event.listen(database.engine, "before_cursor_execute", note)
-    yield lambda: len(statements)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Prepared, "all", prepared)
+        yield lambda: len(statements)
     event.remove(database.engine, "before_cursor_execute", note)
 
 
@@ -301,7 +306,7 @@ def test_the_number_of_sql_statements_does_not_grow_with_the_rows(
     counts = set()
     for limit in (1, 200):
         with counting(database) as n:
-            answer = http.get(f"/api/v1/{noun}?limit={limit}", headers=headers(federation.cara))
+            answer = http.get(f"/api/v1/{noun}?limit={limit}", headers=federation.cara.headers)
         assert answer.status_code == 200
         counts.add(n())
     assert len(counts) == 1

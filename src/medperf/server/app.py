@@ -33,6 +33,7 @@ from medperf.server.call import Identity
 from medperf.server.containers.routes import routes as container_routes
 from medperf.server.datasets.routes import routes as dataset_routes
 from medperf.server.db.session import THREADS, Database
+from medperf.server.direct import Answer, DirectReads
 from medperf.server.executions import work_route
 from medperf.server.executions.routes import routes as execution_routes
 from medperf.server.executions.waiting import Waiters, watch
@@ -45,6 +46,7 @@ from medperf.server.people.routes import routes as people_routes
 from medperf.server.problems import PROBLEM_RESPONSE, problem
 from medperf.server.program import Program
 from medperf.server.results.routes import routes as result_routes
+from medperf.server.routing import NounRouter
 from medperf.server.settings import ServerSettings
 from medperf.server.sites.routes import routes as site_routes
 
@@ -119,10 +121,20 @@ def build_app(
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
+    app.add_middleware(DirectReads, reads=_direct_reads())
     app.add_middleware(SignedAnswers, signer=signer, clock=clock)
     app.add_middleware(LimitedBody, largest_bytes=settings.largest_body_bytes)
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
+
+
+def _direct_reads() -> dict[str, Answer]:
+    return {
+        BASE + path: answer
+        for router in ROUTERS
+        if isinstance(router, NounRouter)
+        for path, answer in router.direct.items()
+    }
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from medperf.provenance.answer_signing import CARRIED_HEADER, FOR_HEADER
 from medperf.provenance.envelope import Envelope
 from medperf.server.call import Call, Identity, Signed, Wire
 from medperf.server.db.queries import LARGEST_ID, View
+from medperf.server.direct import BY_NUMBER, Answer
 from medperf.server.idempotency import carried_key, earlier_answer, keep_answer
 from medperf.server.identity import Ticket
 from medperf.server.program import Program
@@ -42,6 +43,11 @@ class NounRouter(APIRouter):
     All routes together are some eighty patterns; trying them one by one would take longer than the
     query behind most of them.
     """
+
+    @cached_property
+    def direct(self) -> dict[str, Answer]:
+        """The reads that need no framework, by path."""
+        return {}
 
     @cached_property
     def nouns(self) -> frozenset[str]:
@@ -68,7 +74,7 @@ class Routes:
         """A GET; one that takes long does so in a thread."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-            async def run(request: Request, given: dict[str, Any]) -> Response:
+            async def run(request: Request, given: Mapping[str, Any]) -> Response:
                 program: Program = request.app.state.program
                 ticket = await ticket_of(request)
                 work = partial(_read, program, ticket, partial(function, **given), is_open=is_open)
@@ -76,6 +82,8 @@ class Routes:
                 return Response(await look(work), media_type=_JSON)
 
             self._add(path, "GET", function, run, record)
+            if path.endswith(BY_NUMBER):
+                self.router.direct[path] = run
             return function
 
         return decorate
@@ -87,12 +95,16 @@ class Routes:
             page = view.page(call.connection, call.caller, asked)
             return page if then is None else {**page, "items": then(call.connection, page["items"])}
 
-        async def endpoint(request: Request) -> Response:
+        async def run(request: Request, _given: Mapping[str, Any]) -> Response:
             program: Program = request.app.state.program
             ticket = await ticket_of(request)
             work = partial(_read, program, ticket, partial(list_them, asked=_asked(request)))
             return Response(await program.look(work), media_type=_JSON)
 
+        async def endpoint(request: Request) -> Response:
+            return await run(request, {})
+
+        self.router.direct[path] = run
         name = path.strip("/").replace("-", "_")
         self.router.add_api_route(
             path,
@@ -118,7 +130,7 @@ class Routes:
         """A POST or PATCH in one transaction; ``then`` may complete the answer after it."""
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-            async def run(request: Request, given: dict[str, Any]) -> Response:
+            async def run(request: Request, given: Mapping[str, Any]) -> Response:
                 program: Program = request.app.state.program
                 ticket = await ticket_of(request)
                 key = _idempotency_key(request, ticket) if method == "POST" else None
@@ -177,12 +189,12 @@ class Routes:
         path: str,
         method: str,
         function: Callable[..., Any],
-        run: Callable[..., Any],
+        run: Answer,
         record: Any,
         status: int = 200,
     ) -> None:
         async def endpoint(request: Request, **given: Any) -> Response:
-            return await run(request, given)  # type: ignore[no-any-return]
+            return await run(request, given)
 
         first, *rest = inspect.signature(function).parameters.values()
         asked = first.replace(name="request", annotation=Request)

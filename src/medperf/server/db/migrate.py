@@ -64,4 +64,3 @@ def _run(connection: Connection, act: Callable[[Config], None]) -> None:
             f"this version of MedPerf does not know the database's schema: {error}",
             hint="Use the version that wrote it, or a newer one.",
         ) from error
-    connection.commit()

@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Select,
     Table,
     and_,
     bindparam,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 from medperf.domain.errors import InvalidRequestError, NotFoundError, UnknownFilterError
 from medperf.domain.identifiers import is_digest
 from medperf.server.call import Caller, Wire
+from medperf.server.db.prepared import Prepared
 
 DEFAULT_LIMIT = 32
 LARGEST_LIMIT = 200
@@ -167,7 +167,7 @@ class View:
             NotFoundError: if there is none with this number that the caller may see.
         """
         given = {**caller.binds(), "number": number}
-        found = connection.execute(_one(self), given).first()
+        found = _one(self).first(connection, given)
         if found is None:
             raise NotFoundError(f"there is no {self.noun} {number} that you may see")
         return dict(zip(self.names, found, strict=True))
@@ -183,9 +183,9 @@ class View:
         limit, after = wanted.pop("limit"), wanted.pop("cursor")
         statement = _page(self, tuple(sorted(wanted)))
         given = {f"filter_{name}": value for name, value in wanted.items()}
-        found = connection.execute(
-            statement, {**caller.binds(), **given, "after": after, "size": limit + 1}
-        ).all()
+        found = statement.all(
+            connection, {**caller.binds(), **given, "after": after, "size": limit + 1}
+        )
         items = [dict(zip(self.list_names, each, strict=True)) for each in found[:limit]]
         more = len(found) > limit
         return {"items": items, "next_cursor": _cursor(items[-1]["id"]) if more else None}
@@ -210,13 +210,15 @@ class View:
 
 
 @lru_cache(maxsize=256)
-def _one(view: View) -> Select[Any]:
-    return select(*view.columns).where(view.table.c.id == bindparam("number"), view.visible)
+def _one(view: View) -> Prepared:
+    return Prepared(
+        select(*view.columns).where(view.table.c.id == bindparam("number"), view.visible)
+    )
 
 
 @lru_cache(maxsize=1024)
-def _page(view: View, filters: tuple[str, ...]) -> Select[Any]:
-    return (
+def _page(view: View, filters: tuple[str, ...]) -> Prepared:
+    return Prepared(
         select(*(view.list_columns or view.columns))
         .where(view.table.c.id > bindparam("after"), view.visible)
         .where(*(view.filters[name].condition for name in filters))
@@ -232,13 +234,13 @@ def value(connection: Connection, column: ColumnElement[Any], *conditions: Any) 
 
 def numbered(connection: Connection, table: Table, number: int) -> Wire | None:
     """Read the whole row of this number for a service, which has made sure as for `row`."""
-    found = connection.execute(_numbered(table), {"number": number}).first()
-    return None if found is None else dict(found._mapping)  # noqa: SLF001
+    found = _numbered(table).first(connection, {"number": number})
+    return None if found is None else dict(zip(table.c.keys(), found, strict=True))
 
 
 @lru_cache(maxsize=64)
-def _numbered(table: Table) -> Select[Any]:
-    return select(table).where(table.c.id == bindparam("number"))
+def _numbered(table: Table) -> Prepared:
+    return Prepared(select(table).where(table.c.id == bindparam("number")))
 
 
 def row(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> Wire | None:

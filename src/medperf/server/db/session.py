@@ -44,12 +44,10 @@ class Database:
         self._for_operator = for_operator
         self.engine = _engine(url)
         self._turn = _turns(self.engine)
-        # SQLite's driver is in autocommit already, see below.
-        self._reading = (
-            self.engine
-            if self.is_sqlite
-            else self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        )
+        self._writing, self._steady = self.engine, self.engine
+        if not self.is_sqlite:  # which has one level
+            self._writing = self.engine.execution_options(isolation_level="READ COMMITTED")
+            self._steady = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @property
     def is_sqlite(self) -> bool:
@@ -59,16 +57,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for statements that change nothing; each sees what is committed."""
-        with self._translated(), self._reading.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection whose statements all see one moment of the database."""
-        engine = self.engine
-        if not self.is_sqlite:
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with self._translated(), engine.connect() as connection:
+        with self._translated(), self._steady.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -82,7 +77,7 @@ class Database:
             DuplicateError: if a unique constraint is broken.
             UnavailableError: if the database is away or the lock is not had in time.
         """
-        with self._translated(), self._turn(), self.engine.connect() as connection:
+        with self._translated(), self._turn(), self._writing.connect() as connection:
             try:
                 self._take_lock(connection)
                 yield connection
@@ -93,9 +88,10 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """A connection whose user begins and commits transactions."""
-        with self._translated(), self.engine.connect() as connection:
+        """A connection for changes of the schema, which begin and end their own transactions."""
+        with self._translated(), self._writing.connect() as connection:
             yield connection
+            connection.commit()
 
     def close(self) -> None:
         """Close every connection; one that is in use is closed when it is given back."""
@@ -154,6 +150,7 @@ def _engine(url: str) -> Engine:
         options["connect_args"] = {"isolation_level": None, "check_same_thread": False}
     else:
         # Readers are in autocommit and have nothing to roll back when they give a connection back.
+        options["isolation_level"] = "AUTOCOMMIT"
         options["skip_autocommit_rollback"] = True
         # Statements are few and prepared: planning one anew can take longer than running it.
         options["connect_args"] = {

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, and_, bindparam, case, null, or_, select, tru
 
 from medperf.domain import lifecycle
 from medperf.server.call import Caller, Wire
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, USER, View, by_choice, by_id, by_text
 from medperf.server.db.tables import access_tokens, invitations, organizations, user_keys, users
 
@@ -62,7 +63,7 @@ _ACTIVE_KEY = select(user_keys.c.public_key).where(
     user_keys.c.user_id == bindparam("user_id"), user_keys.c.revoked_at.is_(None)
 )
 
-_BY_SECRET = (
+_BY_SECRET = Prepared(
     select(users.c.id, users.c.organization_id, users.c.is_admin)
     .join_from(access_tokens, users, users.c.id == access_tokens.c.user_id)
     .where(
@@ -98,7 +99,8 @@ def active_key(connection: Connection, user_id: int) -> str | None:
 
 def person_with(connection: Connection, secret_sha256: str, now: str) -> Caller | None:
     """The person whose valid access token has this digest."""
-    found = connection.execute(_BY_SECRET, {"secret_sha256": secret_sha256, "now": now}).first()
+    found = _BY_SECRET.first(connection, {"secret_sha256": secret_sha256, "now": now})
     if found is None:
         return None
-    return Caller(organization_id=found.organization_id, user_id=found.id, is_admin=found.is_admin)
+    number, organization_id, is_admin = found
+    return Caller(organization_id=organization_id, user_id=number, is_admin=is_admin)

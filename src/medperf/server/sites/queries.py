@@ -1,10 +1,9 @@
 """Reading sites and their keys."""
 
-from dataclasses import replace
-
 from sqlalchemy import Connection, and_, bindparam, case, null, or_, select, true
 
 from medperf.server.call import Caller, Wire
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, View, by_id, by_text
 from medperf.server.db.tables import site_keys, sites
 
@@ -30,7 +29,7 @@ _KEYS = (
     .order_by(site_keys.c.created_at, site_keys.c.revoked_at.is_(None))
 )
 
-_BY_KEY = (
+_BY_KEY = Prepared(
     select(sites.c.id, sites.c.organization_id, site_keys.c.public_key)
     .join_from(site_keys, sites, sites.c.id == site_keys.c.site_id)
     .where(and_(site_keys.c.key_id == bindparam("key_id"), site_keys.c.revoked_at.is_(None)))
@@ -60,8 +59,8 @@ def active_keys(connection: Connection, site_id: int) -> dict[str, str]:
 
 def site_with(connection: Connection, key_id: str) -> tuple[Caller, str] | None:
     """The site that may sign with this key, and the key; the signature is not checked yet."""
-    found = connection.execute(_BY_KEY, {"key_id": key_id}).first()
+    found = _BY_KEY.first(connection, {"key_id": key_id})
     if found is None:
         return None
-    caller = Caller(organization_id=found.organization_id, site_id=found.id)
-    return replace(caller, key_id=key_id), found.public_key
+    number, organization_id, public_key = found
+    return Caller(organization_id=organization_id, site_id=number, key_id=key_id), public_key
