@@ -29,8 +29,8 @@ those of other libraries is in [metric definitions](../explanation/metric-defini
 
 A value that cannot be computed is never NaN or left out: it is *missing*, with a
 [reason](results.md). *n* is what the last column but two says. Where a metric has **evidence**, it
-is the mean, the ratio or the AUROC of [columns of the per-case table](results.md#per-case-values),
-and a plan that says so gets its uncertainty as well.
+follows in that form from [columns of the per-case table](results.md#per-case-values), and a plan
+that says so gets its uncertainty as well.
 """
 
 TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (

@@ -123,3 +123,58 @@ def test_a_table_has_limits(tmp_path, monkeypatch):
     monkeypatch.setattr(case_table, "MAX_BYTES", 10)
     with pytest.raises(MalformedFileError, match="larger"):
         read(tmp_path, HEAD)
+
+
+FROC = plan(metrics=[{"name": "froc", "evidence": "froc"}], primary="froc")
+OBJECTS = "case,patient,sex,froc:objects,froc:found,failure\n"
+
+
+def test_found_objects_are_listed_with_the_row_of_their_case(tmp_path):
+    text = OBJECTS + "c1,p1,f,2,0.9:1 0.4:0,\nc2,p2,f,0,-,\nc3,p3,f,,,crashed\nc4,p4,f,1,0.7:0,\n"
+    table = read(tmp_path, text, FROC)
+    found = table.found["froc:found"]
+    assert list(found.rows) == [0, 0, 3]
+    assert list(found.scores) == [0.9, 0.4, 0.7]
+    assert list(found.hits) == ["1", "0", "0"]
+    assert list(table.columns["froc:found"])[:2] == [2.0, 0.0]
+    assert [row.numbers for row in rows_of(table, KEY)][2] == {}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        "1,0.9",  # a score without hits
+        "1,0.9:1 0.8:10",  # two thresholds for one object, one for the other
+        "1,secret",
+        "-1,0.9:1",
+        "1.5,0.9:1",
+        "1,",  # a number in one column and none in the other
+    ],
+)
+def test_what_is_no_list_of_objects_is_refused_without_quoting_it(tmp_path, cells):
+    with pytest.raises(MalformedFileError, match="line 2") as refused:
+        read(tmp_path, OBJECTS + f"c1,p1,f,{cells},\n", FROC)
+    assert "secret" not in str(refused.value)
+
+
+def test_more_objects_than_any_site_reads_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(case_table, "MAX_OBJECTS", 2)
+    with pytest.raises(MalformedFileError, match="more than 2 objects"):
+        read(tmp_path, OBJECTS + "c1,p1,f,1,0.9:1 0.8:0 0.7:0,\n", FROC)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "parts", "cells"),
+    [
+        ("average_precision", (":positive", ":score"), "0.5,0.1"),
+        ("calibration_error", (":positive", ":score"), "1,1.1"),
+        ("matthews_correlation", (":reference", ":predicted"), "0,-1"),
+        ("balanced_accuracy", (":reference", ":predicted"), "0.5,1"),
+        ("root_mean", ("",), "-1"),
+    ],
+)
+def test_what_a_metric_cannot_be_made_of_is_refused(tmp_path, evidence, parts, cells):
+    which = plan(metrics=[{"name": "own", "evidence": evidence}], primary="own")
+    head = ",".join(f"own{part}" for part in parts)
+    with pytest.raises(MalformedFileError, match=f"{evidence} cannot be made of in line 2"):
+        read(tmp_path, f"case,patient,sex,{head},failure\nc1,p1,f,{cells},\n", which)

@@ -3,31 +3,45 @@
 The plan is walked cell by cell: every metric with evidence, overall, for each class label, for each
 value of each subgroup variable. A cell with too few cases or patients is small: nobody is told its
 value. One rule covers all evidence: what is counted against the smallest cell is what the value
-rests on, which is each class by itself for an AUROC, the cases in the denominator for a ratio, and
-the earlier and the later cases of comparable pairs, each by themselves, for a concordance.
+rests on, which is each class by itself for an AUROC and whatever else is made of classes, the cases
+in the denominator for a ratio, and the earlier and the later cases of comparable pairs, each by
+themselves, for a concordance.
 
 The overall cell of a per-class metric that has no columns of its own is the mean of its classes.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from medperf.analysis.bootstrap import Resampling, weighted_auroc
+from medperf.analysis.bootstrap import Resampling, Statistic, weighted_auroc
 from medperf.analysis.concordance import RankedCases
 from medperf.analysis.delong import auroc
 from medperf.analysis.estimates import Bools, Floats, Integers
 from medperf.analysis.histograms import ScoreHistogram, bin_scores
 from medperf.analysis.intervals import clustered_ratio, defined_replicates
 from medperf.analysis.moments import Moments
+from medperf.analysis.ranked_objects import RankedObjects
 from medperf.analysis.site_summary import SiteSummary
+from medperf.analysis.weighted_metrics import rests_on, weighted_metric
 from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, Summary
-from medperf.domain.case_table import CaseTable, Evidence, columns_of
+from medperf.domain.case_table import (
+    COUNTED,
+    OF_CLASS_NUMBERS,
+    OF_OBJECTS,
+    OF_REPLICATES,
+    CaseTable,
+    Evidence,
+    FoundObjects,
+    columns_of,
+)
 from medperf.domain.errors import InestimableError
 
-Absence = Literal["no_cases", "one_class", "absent_class", "suppressed"]
+Absence = Literal[
+    "no_cases", "one_class", "absent_class", "constant_reference", "no_objects", "suppressed"
+]
 Subgroup = tuple[str, str]
 
 
@@ -105,6 +119,7 @@ class _Cases:
         self._usable = np.asarray(table.usable, dtype=bool)
         self._groups = {k: np.asarray(v, dtype=str) for k, v in table.subgroups.items()}
         self._columns = {k: np.asarray(v, dtype=np.float64) for k, v in table.columns.items()}
+        self._found_objects = table.found
 
     def cells(
         self, metric: PlannedMetric, evidence: Evidence, subgroup: Subgroup | None
@@ -114,9 +129,10 @@ class _Cases:
             members = members & (self._groups[subgroup[0]] == subgroup[1])
         labels = self._plan.classes if metric.per_class else ()
         is_macro = columns_of(metric.name, evidence)[0] not in self._columns
-        # The error of a mean over classes comes from their replicates, told or not.
+        # Errors of means over classes and of all cases together come from replicates, told or not.
         told = subgroup is None and Summary.REPLICATES in metric.summaries
-        weights = self._resampling if is_macro or told else None
+        needed = evidence in OF_REPLICATES and Summary.STANDARD_ERROR in metric.summaries
+        weights = self._resampling if is_macro or needed or told else None
         by_class = [self._found(metric, evidence, label, members, weights) for label in labels]
         if not is_macro:
             overall = self._found(metric, evidence, None, members, weights)
@@ -167,6 +183,13 @@ class _Cases:
             return self._auroc(rows, first > 0, rest[0], weights)
         if evidence is Evidence.CONCORDANCE:
             return self._concordance(rows, RankedCases(first, *rest), weights)
+        if evidence in OF_OBJECTS:
+            column = columns_of(metric.name, evidence, label)[1]
+            ranked = _ranked(self._found_objects[column], rows, first)
+            return self._objects(evidence, rows, ranked, weights)
+        if evidence in OF_REPLICATES:
+            n_classes = self._n_classes(columns[0]) if evidence in OF_CLASS_NUMBERS else 0
+            return self._together(metric.name, evidence, rows, [first, *rest], n_classes, weights)
         return self._ratio(rows, first, rest[0] if rest else None, weights)
 
     def _ratio(
@@ -238,6 +261,63 @@ class _Cases:
             else weights.replicates([self._names[row] for row in rows], ranked.weighted()),
         )
 
+    def _objects(
+        self, evidence: Evidence, rows: Integers, ranked: RankedObjects, weights: Resampling | None
+    ) -> _Found | Absence:
+        if not rows.size:
+            return "no_cases"
+        statistic = ranked.statistic(evidence)
+        value = float(statistic(np.ones((1, rows.size)))[0])
+        if not np.isfinite(value):
+            return "no_objects"
+        # A sensitivity of objects in few cases tells of those few, however many show nothing.
+        if self._is_small(rows[ranked.objects > 0]):
+            return "suppressed"
+        return self._from_replicates(value, rows.size, rows, statistic, weights)
+
+    def _from_replicates(
+        self,
+        value: float,
+        n: int,
+        rows: Integers,
+        statistic: Statistic,
+        weights: Resampling | None,
+    ) -> _Found:
+        patients = [self._names[row] for row in rows]
+        replicates = weights.replicates(patients, statistic) if weights else None
+        return _Found(
+            value=value,
+            n=n,
+            patients=len(set(patients)),
+            error=None if replicates is None else _spread(replicates),
+            replicates=replicates,
+        )
+
+    def _together(
+        self,
+        name: str,
+        evidence: Evidence,
+        rows: Integers,
+        columns: Sequence[Floats],
+        n_classes: int,
+        weights: Resampling | None,
+    ) -> _Found | Absence:
+        if not rows.size:
+            return "no_cases"
+        statistic = weighted_metric(name, evidence, columns, n_classes)
+        value = float(statistic(np.ones((1, rows.size)))[0])
+        if not np.isfinite(value):
+            return _WITHOUT_VALUE.get(evidence, "one_class")
+        if any(self._is_small(rows[part]) for part in rests_on(evidence, columns)):
+            return "suppressed"
+        counted = COUNTED.get(evidence)
+        n = rows.size if counted is None else int(np.count_nonzero(columns[0] == counted))
+        return self._from_replicates(value, n, rows, statistic, weights)
+
+    def _n_classes(self, reference: Floats) -> int:
+        """As many as the usable cases of the dataset show, also where a subgroup shows fewer."""
+        return int(np.nanmax(np.where(self._usable, reference, np.nan))) + 1
+
     def _histogram(
         self, positive: Bools, scores: Floats, patients: Integers
     ) -> ScoreHistogram | None:
@@ -263,10 +343,41 @@ class _Cases:
             value=float(np.mean([each.value for each in found])),
             n=int(np.count_nonzero(members)),
             patients=np.unique(self._patients[members]).size,
-            error=None if replicates is None else float(defined_replicates(replicates).std(ddof=1)),
+            error=None if replicates is None else _spread(replicates),
             replicates=replicates,
         )
 
     def _is_small(self, rows: Integers) -> bool:
         smallest = self._plan.smallest_cell
         return rows.size < smallest or np.unique(self._patients[rows]).size < smallest
+
+
+_WITHOUT_VALUE: Mapping[Evidence, Absence] = {
+    Evidence.BALANCED_ACCURACY: "absent_class",
+    Evidence.R2: "constant_reference",
+    Evidence.PEARSON: "constant_reference",
+    Evidence.LIN_CONCORDANCE: "constant_reference",
+}
+
+
+def _ranked(found: FoundObjects, rows: Integers, objects: Floats) -> RankedObjects:
+    """The objects in these rows."""
+    row = np.asarray(found.rows, dtype=np.int64)
+    is_here = np.isin(row, rows)
+    digits = [hits for hits, here in zip(found.hits, is_here, strict=True) if here]
+    steps = len(found.hits[0]) if found.hits else 0
+    hits = np.array([[digit == "1" for digit in each] for each in digits], dtype=np.bool_)
+    return RankedObjects(
+        np.searchsorted(rows, row[is_here]),
+        np.asarray(found.scores, dtype=np.float64)[is_here],
+        hits.reshape(len(digits), steps),
+        objects,
+    )
+
+
+def _spread(replicates: Floats) -> float | None:
+    """The standard error; None where too many replicates have no value."""
+    try:
+        return float(defined_replicates(replicates).std(ddof=1))
+    except InestimableError:
+        return None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from medperf.domain.case_table import Evidence
+from medperf.domain.case_table import COUNTED, Evidence, level_of
 from medperf.domain.container_records import FileReference
 from medperf.domain.identifiers import Digest, Id, Name, UtcTime
 from medperf.domain.wire import Form, Record
@@ -74,6 +74,10 @@ class PlannedMetric(Form):
                     f"{summary} of {self.name} needs evidence"
                     + ("" if needed is None else f": {needed}")
                 )
+        if self.evidence in COUNTED and level_of(self.name) is None:
+            raise ValueError(
+                f"{self.name} needs its level at the end, such as {self.evidence}_0.90"
+            )
         return self
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
-from medperf.domain.case_table import Evidence, columns_of
+from medperf.domain.case_table import COUNTED, OF_OBJECTS, Evidence, columns_of
 from medperf.domain.results import (
     FreeFormResult,
     MetricEstimate,
@@ -189,9 +189,15 @@ def _contributions(
         weight = 1.0
         if metric.evidence is Evidence.RATIO:
             weight = row.numbers.get(f"{column}:denominator", 1.0)
+        elif metric.evidence in OF_OBJECTS:
+            weight = row.numbers.get(f"{column}:objects", 1.0)
         magnitude = None
         if metric.evidence is not Evidence.RATIO and not has_bounds:
             magnitude = row.numbers.get(column)
+        if metric.evidence is Evidence.R2 and not has_bounds:
+            parts = (row.numbers.get(name) for name in columns_of(metric.name, Evidence.R2, label))
+            known = [part for part in parts if part is not None]
+            magnitude = (known[0] - known[1]) ** 2 if len(known) > 1 else None
         yield Contribution(row.patient, weight, magnitude)
 
 
@@ -214,6 +220,9 @@ def _counted(
         and all(row.subgroups.get(k) == v for k, v in (estimate.subgroup or {}).items())
     ]
     with_value = [row for row in group if _holds(row, metric, estimate.class_label)]
+    if metric.evidence is not None and metric.evidence in COUNTED:
+        part = columns_of(metric.name, metric.evidence, estimate.class_label)[0]
+        with_value = [row for row in with_value if row.numbers[part] == COUNTED[metric.evidence]]
     # Also those that add nothing to a ratio: of an F1 that would be whom the model got right, and
     # so another cohort for every model.
     return next((each for each in (with_value, group) if len(each) == estimate.n), None)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, Summary
-from medperf.domain.case_table import CaseTable
+from medperf.domain.case_table import OF_REPLICATES, CaseTable
 from medperf.domain.errors import NotSupportedError
 from medperf.domain.results import MetricEstimate, MissingEstimate, TypedResult
 from medperf.policy.disclosure import Finding
@@ -70,8 +70,10 @@ class CaseStatistics:
             message = f"the plan needs columns that the per-case table lacks: {names}"
             return Recomputed(None, (Finding("no-evidence", "", message),))
         has_replicates = any(Summary.REPLICATES in metric.summaries for metric in plan.metrics)
-        macro = any(metric.per_class for metric in plan.metrics)
-        weights = self._weights(table, plan, fingerprint) if has_replicates or macro else None
+        resampled = any(
+            metric.per_class or metric.evidence in OF_REPLICATES for metric in plan.metrics
+        )
+        weights = self._weights(table, plan, fingerprint) if has_replicates or resampled else None
         measured = list(evidence.measure(table, plan, weights))
         findings = tuple(_disagreements(said, table, measured))
         if findings:

@@ -24,10 +24,14 @@ from medperf.domain.case_table import (
     CASE,
     FAILURE,
     FILE_NAME,
+    OF_OBJECTS,
     PATIENT,
     CaseTable,
     Evidence,
+    FoundObjects,
     columns_of,
+    found_in,
+    is_possible,
 )
 from medperf.domain.errors import EmptyInputError, MalformedFileError
 from medperf.domain.results import MissingEstimate
@@ -37,6 +41,7 @@ MAX_BYTES = 128 * 1024 * 1024
 MAX_CASES = 200_000
 MAX_COLUMNS = 10_000
 MAX_NAME_LENGTH = 256
+MAX_OBJECTS = 1_000_000
 _REASONS = frozenset(get_args(MissingEstimate.model_fields["reason"].annotation))
 _WHAT = f"evaluator's {FILE_NAME}"
 
@@ -67,6 +72,15 @@ def read_case_table(path: Path, plan: AnalysisPlan) -> CaseTable:
 
 
 @dataclass(slots=True)
+class _Found:
+    """The objects of one column, as they are read."""
+
+    rows: "array[int]" = field(default_factory=lambda: array("l"))
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    hits: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Rows:
     """Collects rows under a header, column by column."""
 
@@ -79,6 +93,7 @@ class _Rows:
     usable: list[bool] = field(default_factory=list)
     groups: dict[str, list[str]] = field(default_factory=dict)
     columns: dict[str, "array[float]"] = field(default_factory=dict)
+    found: dict[str, "_Found"] = field(default_factory=dict)
 
     def start(self, header: Sequence[str]) -> None:
         if len(header) > MAX_COLUMNS:
@@ -101,6 +116,9 @@ class _Rows:
             self.places[name] = header.index(name)
         self.groups = {group.name: [] for group in self.plan.subgroups if group.name in self.places}
         self.columns = {column: array("d") for column in numbers}
+        self.found = {
+            columns[1]: _Found() for evidence, columns in self.metrics if evidence in OF_OBJECTS
+        }
 
     def take(self, cells: Sequence[str], line: int) -> None:
         if len(cells) != self.n_columns:
@@ -116,13 +134,18 @@ class _Rows:
         for variable, values in self.groups.items():
             values.append(cells[self.places[variable]][:MAX_NAME_LENGTH])
         for evidence, columns in self.metrics:
-            numbers = [self._number(cells, column, line, usable=usable) for column in columns]
+            numbers = [
+                self._objects(cells, column, line, usable=usable)
+                if column in self.found
+                else self._number(cells, column, line, usable=usable)
+                for column in columns
+            ]
             if any(map(math.isnan, numbers)) and not all(map(math.isnan, numbers)):
                 raise MalformedFileError(
                     f"the {_WHAT} has a number in one column of a metric and none in another, "
                     f"line {line}, column '{columns[0]}'"
                 )
-            if not _is_possible(evidence, numbers):
+            if not is_possible(evidence, numbers):
                 raise MalformedFileError(
                     f"the {_WHAT} has what {evidence} cannot be made of in line {line}, "
                     f"column '{columns[0]}'"
@@ -142,7 +165,32 @@ class _Rows:
             usable=self.usable,
             subgroups={name: tuple(values) for name, values in self.groups.items()},
             columns=self.columns,
+            found={
+                name: FoundObjects(each.rows, each.scores, each.hits)
+                for name, each in self.found.items()
+            },
         )
+
+    def _objects(self, cells: Sequence[str], column: str, line: int, *, usable: bool) -> float:
+        """How many objects a cell lists, which are kept."""
+        text, kept = cells[self.places[column]], self.found[column]
+        if not usable or not text or text in _REASONS:
+            return math.nan
+        listed = found_in(text)
+        digits = {len(hits) for _, hits in listed or ()} | {len(hits) for hits in kept.hits[:1]}
+        if listed is None or len(digits) > 1:
+            raise MalformedFileError(
+                f"the {_WHAT} has no list of found objects in line {line}, column '{column}'"
+            )
+        if len(kept.hits) + len(listed) > MAX_OBJECTS:
+            raise MalformedFileError(
+                f"the {_WHAT} has more than {MAX_OBJECTS} objects in column '{column}'"
+            )
+        for score, hits in listed:
+            kept.rows.append(len(self.cases) - 1)
+            kept.scores.append(score)
+            kept.hits.append(hits)
+        return float(len(listed))
 
     def _name(self, cells: Sequence[str], column: str, line: int) -> str:
         name = cells[self.places[column]]
@@ -185,10 +233,3 @@ def _told_columns(plan: AnalysisPlan) -> Iterator[str]:
         if metric.evidence is None:
             for label in (None, *(plan.classes if metric.per_class else ())):
                 yield from columns_of(metric.name, Evidence.MEAN, label)
-
-
-def _is_possible(evidence: Evidence, numbers: Sequence[float]) -> bool:
-    if math.isnan(numbers[0]) or evidence is Evidence.MEAN:
-        return True
-    # Of a ratio the denominator and of a concordance the weight: both stand second.
-    return numbers[0] in {0.0, 1.0} if evidence is Evidence.AUROC else numbers[1] >= 0

@@ -58,6 +58,14 @@ def _net_benefit(reference: Bools, probability: Floats, threshold: float) -> tup
     return (np.where(reference, 1.0, -odds) * called,)
 
 
+def _numbered(reference: Bools, predicted: Bools) -> tuple[Floats, ...]:
+    return reference.astype(np.float64), predicted.astype(np.float64)
+
+
+def _scored(reference: Bools, probability: Floats, *_: float) -> tuple[Floats, ...]:
+    return reference.astype(np.float64), probability
+
+
 _COLUMNS_FROM_CALLS: Mapping[str, Callable[..., tuple[Floats, ...]]] = {
     "accuracy": lambda reference, predicted: ((reference == predicted).astype(np.float64),),
     "sensitivity": lambda reference, predicted: _share(predicted, reference),
@@ -65,10 +73,16 @@ _COLUMNS_FROM_CALLS: Mapping[str, Callable[..., tuple[Floats, ...]]] = {
     "positive_predictive_value": _share,
     "negative_predictive_value": lambda reference, predicted: _share(~reference, ~predicted),
     "f1": _f1,
+    "mcc": _numbered,
+    "balanced_accuracy": _numbered,
     "expected_cost@fp<fp>-fn<fn>": _cost,
 }
 _COLUMNS_FROM_PROBABILITIES: Mapping[str, Callable[..., tuple[Floats, ...]]] = {
-    "auroc": lambda reference, probability: (reference.astype(np.float64), probability),
+    "auroc": _scored,
+    "average_precision": _scored,
+    "expected_calibration_error": _scored,
+    "sensitivity_at_specificity_<level>": _scored,
+    "specificity_at_sensitivity_<level>": _scored,
     "brier": lambda reference, probability: ((probability - reference) ** 2,),
     "net_benefit@<threshold>": _net_benefit,
 }

@@ -168,6 +168,22 @@ def top_label_calibration_error(cases: ClassifiedCases) -> MetricValue:
     return binary.expected_calibration_error(cases.reference == cases.predicted, confidence)
 
 
+def _numbered(cases: ClassifiedCases) -> tuple[binary.Floats, ...]:
+    return cases.reference.astype(np.float64), cases.predicted.astype(np.float64)
+
+
+def _numbered_if_all_occur(cases: ClassifiedCases) -> tuple[binary.Floats, ...] | None:
+    # Who reads the columns knows no class but those that occur.
+    return None if _mean_recall(cases).value is None else _numbered(cases)
+
+
+def _top_labels(cases: ClassifiedCases) -> tuple[binary.Floats, ...] | None:
+    if cases.probabilities is None:
+        return None
+    confidence = cases.probabilities[np.arange(len(cases)), cases.predicted]
+    return (cases.reference == cases.predicted).astype(np.float64), confidence
+
+
 _MANY: Mapping[str, Callable[[ClassifiedCases], MetricValue]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _mean_recall,
@@ -178,4 +194,7 @@ _MANY: Mapping[str, Callable[[ClassifiedCases], MetricValue]] = {
 _MANY_COLUMNS: Mapping[str, Callable[[ClassifiedCases], tuple[binary.Floats, ...] | None]] = {
     "accuracy": lambda cases: ((cases.reference == cases.predicted).astype(np.float64),),
     "brier": _brier_columns,
+    "mcc": _numbered,
+    "balanced_accuracy": _numbered_if_all_occur,
+    "expected_calibration_error": _top_labels,
 }

@@ -36,6 +36,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=f"{_TWO}; a constant probability gives the prevalence",
             source="Zhu 2004, Recall, precision and average precision (University of Waterloo)",
             needs="probabilities",
+            evidence=Evidence.AVERAGE_PRECISION,
         ),
         MetricDefinition(
             name="accuracy",
@@ -61,6 +62,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=f"{_TWO}; with many classes, if any class is absent",
             source="Brodersen et al. 2010, doi:10.1109/ICPR.2010.764",
             average="native",
+            evidence=Evidence.BALANCED_ACCURACY,
         ),
         MetricDefinition(
             name="sensitivity",
@@ -133,6 +135,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=f"{_TWO}; a constant prediction gives 0",
             source="Matthews 1975, doi:10.1016/0005-2795(75)90109-9; Gorodkin 2004",
             average="native",
+            evidence=Evidence.MATTHEWS_CORRELATION,
         ),
         MetricDefinition(
             name="brier",
@@ -160,6 +163,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             source="Naeini et al. 2015, AAAI; top label for many classes: Guo et al. 2017, ICML",
             needs="probabilities",
             average="native",
+            evidence=Evidence.CALIBRATION_ERROR,
         ),
         MetricDefinition(
             name="sensitivity_at_specificity_<level>",
@@ -172,6 +176,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=f"{_TWO}; 0 if no threshold reaches the level",
             source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
             needs="probabilities",
+            evidence=Evidence.SENSITIVITY_AT_SPECIFICITY,
         ),
         MetricDefinition(
             name="specificity_at_sensitivity_<level>",
@@ -184,6 +189,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             edge=_TWO,
             source="Maier-Hein et al. 2024, Metrics reloaded, doi:10.1038/s41592-023-02151-z",
             needs="probabilities",
+            evidence=Evidence.SPECIFICITY_AT_SENSITIVITY,
         ),
         MetricDefinition(
             name="net_benefit@<threshold>",

@@ -19,6 +19,7 @@ from medperf.analysis.metrics.definition import (
 )
 from medperf.analysis.metrics.detection_table import DEFINITIONS
 from medperf.analysis.metrics.matching import MatchedCase
+from medperf.domain.case_table import found_cell
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -26,6 +27,7 @@ Floats = NDArray[np.float64]
 FROC_RATES = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
 """False positives per case at which LUNA16 and its followers read the sensitivity."""
 
+_OVER_STEPS = "ap_coco101_iou@<iou>-<upper>"
 _RECALLS = np.linspace(0.0, 1.0, 101)
 
 
@@ -58,10 +60,8 @@ def value_of(
     if metric.family in _OF_COUNTS:
         found = detections(_above(cases, threshold), least_goodness(metric))
         return _found(_OF_COUNTS[metric.family](found), found)
-    if metric.family == "ap_coco101_iou@<iou>-<upper>":
-        start, end = metric.numbers
-        steps = np.linspace(start, end, int(np.round((end - start) / 0.05)) + 1)
-        curves = [detections(cases, float(least)) for least in steps]
+    if metric.family == _OVER_STEPS:
+        curves = [detections(cases, least) for least in _steps(metric)]
         values = [_ap_coco101(curve) for curve in curves]
         known = [value for value in values if value is not None]
         return _found(float(np.mean(known)) if known else None, curves[0])
@@ -83,6 +83,33 @@ def columns_of(
     least, names = least_goodness(metric), _COLUMNS[metric.family]
     rows = [_tally(detections([case], least)) for case in _above(cases, threshold)]
     return tuple(np.array([row[name] for row in rows], dtype=np.float64) for name in names)
+
+
+def found_of(name: str, cases: Sequence[MatchedCase]) -> tuple[Floats, list[str]] | None:
+    """Of a curve: how many objects each case's reference holds, and what was found in the case.
+
+    The latter as `domain.case_table.FoundObjects` says; None for what is no curve.
+
+    Raises:
+        InvalidRequestError: if there is no such metric.
+    """
+    metric = resolve(name, DEFINITIONS)
+    if metric.family not in _OF_CURVE and metric.family != _OVER_STEPS:
+        return None
+    cells = []
+    for case in cases:
+        hits = np.array([case.partners(least) >= 0 for least in _steps(metric)])
+        digits = ["".join("1" if hit else "0" for hit in column) for column in hits.T]
+        cells.append(found_cell(case.scores.tolist(), digits))
+    return np.array([case.n_reference for case in cases], dtype=np.float64), cells
+
+
+def _steps(metric: NamedMetric) -> list[float]:
+    """How good a match must be, at each step of a mean over several."""
+    if metric.family != _OVER_STEPS:
+        return [least_goodness(metric)]
+    start, end = metric.numbers
+    return [float(s) for s in np.linspace(start, end, int(np.round((end - start) / 0.05)) + 1)]
 
 
 def _tally(found: Detections) -> dict[str, float]:

@@ -22,16 +22,23 @@ _COCO = "Lin et al. 2014, doi:10.1007/978-3-319-10602-1_48, and its evaluation p
 _PANOPTIC = "Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963"
 
 _JUDGED_EITHER_WAY = (
-    _share(name="ap_coco101", title="Average precision, read at 101 recalls", source=_COCO),
+    _share(
+        name="ap_coco101",
+        title="Average precision, read at 101 recalls",
+        source=_COCO,
+        evidence=Evidence.AP_101,
+    ),
     _share(
         name="ap_all_points",
         title="Average precision, area under every step",
         source="Everingham et al. 2015, doi:10.1007/s11263-014-0733-5 (from 2010 on)",
+        evidence=Evidence.AP_ALL_POINTS,
     ),
     _share(
         name="froc",
         title="Mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per case",
         source="Setio et al. 2017, doi:10.1016/j.media.2017.06.015",
+        evidence=Evidence.FROC,
     ),
     _share(
         name="detection_sensitivity",
@@ -86,6 +93,7 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             name="ap_coco101_iou@<iou>-<upper>",
             title="Average precision, read at 101 recalls, mean over IoU <iou> to <upper> by 0.05",
             source=_COCO,
+            evidence=Evidence.AP_101,
         ),
         _share(
             name="panoptic_quality_iou@<iou>",

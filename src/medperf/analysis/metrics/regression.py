@@ -41,15 +41,15 @@ def definition(name: str) -> MetricDefinition:
     return resolve(name, DEFINITIONS).definition
 
 
-def columns_of(name: str, reference: Floats, predicted: Floats) -> tuple[Floats, ...] | None:
-    """What each case adds to the metric, as `domain.case_table` says; None where it has no form.
+def columns_of(name: str, reference: Floats, predicted: Floats) -> tuple[Floats, ...]:
+    """What each case adds to the metric, as `domain.case_table` says.
 
     Raises:
         InvalidRequestError: if there is no such metric.
     """
     metric = resolve(name, DEFINITIONS)
-    if metric.family not in _BY_CASE:
-        return None
+    if metric.family in _CORRELATIONS:
+        return reference, predicted
     return (_BY_CASE[metric.family](predicted - reference, *metric.numbers),)
 
 
@@ -79,6 +79,8 @@ def _covariance(one: Floats, two: Floats) -> float:
 _BY_CASE: Mapping[str, Callable[..., Floats]] = {
     "mae": lambda errors: np.asarray(np.abs(errors)),
     "mse": lambda errors: np.asarray(errors**2),
+    "rmse": lambda errors: np.asarray(errors**2),
+    "median_absolute_error": lambda errors: np.asarray(np.abs(errors)),
     "within@<tolerance>": lambda errors, tolerance: (
         np.abs(errors) <= tolerance * (1 + 1e-12)
     ).astype(np.float64),

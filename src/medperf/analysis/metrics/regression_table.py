@@ -38,8 +38,18 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             source=_RELOADED,
             evidence=Evidence.MEAN,
         ),
-        _error(name="rmse", title="Root of the mean squared error", source=_RELOADED),
-        _error(name="median_absolute_error", title="Median absolute error", source=_RELOADED),
+        _error(
+            name="rmse",
+            title="Root of the mean squared error",
+            source=_RELOADED,
+            evidence=Evidence.ROOT_MEAN,
+        ),
+        _error(
+            name="median_absolute_error",
+            title="Median absolute error",
+            source=_RELOADED,
+            evidence=Evidence.MEDIAN,
+        ),
         MetricDefinition(
             name="within@<tolerance>",
             title="Share of cases at most <tolerance> from the reference",
@@ -58,16 +68,19 @@ DEFINITIONS: Mapping[str, MetricDefinition] = {
             lower=-math.inf,
             edge="missing if the reference is constant",
             source="Wright 1921, Journal of Agricultural Research 20",
+            evidence=Evidence.R2,
         ),
         _correlation(
             name="pearson",
             title="Linear correlation",
             source="Pearson 1895, doi:10.1098/rspl.1895.0041",
+            evidence=Evidence.PEARSON,
         ),
         _correlation(
             name="lin_concordance",
             title="Concordance correlation, agreement with the line of identity",
             source="Lin 1989, doi:10.2307/2532051",
+            evidence=Evidence.LIN_CONCORDANCE,
         ),
     )
 }

@@ -38,7 +38,7 @@ def write_cases(
 
 def _evidence(
     group: Any, parameters: Parameters, n: int
-) -> Iterator[tuple[str, Sequence[float | Missing]]]:
+) -> Iterator[tuple[str, Sequence[float | str | Missing]]]:
     task = parameters.task
     for metric in parameters.metrics:
         form = task.definition(metric.name).evidence
@@ -55,7 +55,9 @@ def _evidence(
                 yield from zip(names, found, strict=True)
 
 
-def _cell(value: float | Missing) -> str:
+def _cell(value: float | str | Missing) -> str:
     if isinstance(value, Missing):
         return value.value
+    if isinstance(value, str):
+        return value
     return "" if value != value else repr(float(value))  # noqa: PLR0124  (not a number)

@@ -17,8 +17,9 @@ Evidence = TypeVar("Evidence")
 Group = TypeVar("Group")
 Made_co = TypeVar("Made_co", covariant=True)
 
-CaseColumns = tuple[Sequence[float | Missing], ...]
-"""One sequence per column of `domain.case_table.columns_of`; NaN or a reason does not count."""
+CaseColumns = tuple[Sequence[float | str | Missing], ...]
+"""One sequence per column of `domain.case_table.columns_of`; NaN or a reason does not count, and
+text is a cell as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,11 +143,16 @@ class Detection(ClinicalTask[CaseObjects, Sequence[CaseObjects]]):
     def evidence(
         self, group: Sequence[CaseObjects], metric: str, label: str | None
     ) -> CaseColumns | None:
-        """Of the metrics that count objects; overall of the only class."""
+        """What was counted, or every object with its score; overall of the only class."""
         if label is None and len(self.classes) > 1:
             return None
         cases = _judged(group, metric, label or self.classes[0])
-        found = None if cases is None else detection.columns_of(metric, cases, self.threshold)
+        if cases is None:
+            return None
+        ranked = detection.found_of(metric, cases)
+        if ranked is not None:
+            return ranked[0].tolist(), ranked[1]
+        found = detection.columns_of(metric, cases, self.threshold)
         return None if found is None else tuple(column.tolist() for column in found)
 
     def columns(self) -> tuple[str, ...]:

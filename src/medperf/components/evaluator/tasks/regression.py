@@ -67,10 +67,10 @@ class Regression(ClinicalTask[Pair, Pairs]):
         return regression.value_of(metric, group[:, 0], group[:, 1])
 
     def evidence(self, group: Pairs, metric: str, label: str | None) -> CaseColumns | None:
-        """Of the metrics that are means over cases."""
+        """Of every metric."""
         del label
         found = regression.columns_of(metric, group[:, 0], group[:, 1])
-        return None if found is None else tuple(column.tolist() for column in found)
+        return tuple(column.tolist() for column in found)
 
     def columns(self) -> tuple[str, ...]:
         """Reference and prediction."""
