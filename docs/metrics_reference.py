@@ -31,6 +31,26 @@ A value that cannot be computed is never NaN or left out: it is *missing*, with 
 [reason](results.md). *n* is what the last column but two says. Where a metric has **evidence**, it
 follows in that form from [columns of the per-case table](results.md#per-case-values), and a plan
 that says so gets its uncertainty as well.
+
+The same metrics are a plain library of functions over arrays, without server, site or files. It
+needs numpy, and for images scipy:
+
+```python
+import numpy as np
+from medperf.analysis.metrics import segmentation
+from medperf.analysis.metrics.label_maps import LabelMapPair
+
+reference, prediction = np.zeros((2, 40, 40, 20), dtype=np.uint8)
+reference[10:30, 10:30, 5:15] = 2
+reference[15:25, 15:25, 8:12] = 4
+prediction[11:30, 10:30, 5:15] = 2
+
+maps = LabelMapPair(reference, prediction, spacing_mm=(1.0, 1.0, 3.0))
+names = ("dsc", "hd95_surfel", "nsd_surfel@1mm")
+for region, masks in maps.regions({"whole_tumor": (1, 2, 4), "enhancing_tumor": (4,)}):
+    for name, found in segmentation.values_of(names, masks).items():
+        print(region, name, found.value, found.missing)
+```
 """
 
 TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (

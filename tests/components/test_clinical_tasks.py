@@ -16,7 +16,7 @@ import yaml
 
 from medperf.components.evaluator import parameters, program
 from medperf.components.evaluator.parameters import CLINICAL_TASKS, read_parameters
-from medperf.components.evaluator.scoring import score_all
+from medperf.components.evaluator.scoring import given_cores, score_all
 from medperf.components.evaluator.tasks.base import Failure, Member
 from medperf.domain.benchmarks import METRIC_NAME_PATTERN
 from medperf.domain.results import TypedResult
@@ -391,3 +391,23 @@ def test_broken_parameters_are_named(evaluation, capsys, fault):
     evaluation.run(**{**SEGMENTATION, **change})
     assert evaluation.status == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu.max": "250000 100000\n"}, 3),
+        ({"cpu.max": "1600000 100000\n"}, 8),
+        ({"cpu.max": "1000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+    ],
+)
+def test_as_many_cores_are_used_as_a_container_is_given(tmp_path, monkeypatch, files, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert given_cores(tmp_path) == cores

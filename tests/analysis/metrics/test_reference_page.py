@@ -24,6 +24,16 @@ def test_the_reference_of_metrics_is_current():
     assert generator.PAGE.read_text() == generator.render(), "run: python docs/metrics_reference.py"
 
 
+def test_the_example_of_the_library_runs(capsys):
+    page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    exec(example, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert lines[0].startswith("whole_tumor dsc 0.97")
+    assert lines[4] == "enhancing_tumor hd95_surfel None empty_one"
+
+
 def test_every_reason_for_a_missing_value_is_explained():
     assert all(f"| `{reason}` |" in RESULTS for reason in Missing)
 

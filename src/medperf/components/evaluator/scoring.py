@@ -4,11 +4,13 @@ A case that cannot be scored becomes a failure with its reason, also if it takes
 What is wrong with a whole file still ends the evaluation.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 from medperf.components.evaluator.tasks.base import UNREADABLE, Failure, Member, Scorer
@@ -32,7 +34,7 @@ def score_all(
     Raises:
         MedPerfError: as the scorer raises about input that is wrong as a whole.
     """
-    workers = min(workers or len(os.sched_getaffinity(0)), len(members))
+    workers = min(workers or given_cores(), len(members))
     if in_parallel and workers > 1:
         outcomes = _in_processes(members, scorer, workers)
     else:
@@ -44,6 +46,24 @@ def score_all(
         if in_parallel and (len(found) % step == 0 or len(found) == len(members)):
             say(f"scored {len(found)} of {len(members)} cases")
     return found
+
+
+def given_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """The cores that this process may use: a container is given time of them, and sees them all.
+
+    The fewer of those it may run on, and of what its control group's quota amounts to (version 2:
+    ``cpu.max``; version 1: ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us``). At least 1.
+    """
+    seen = len(os.sched_getaffinity(0))
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        try:
+            quota, period = " ".join((groups / name).read_text() for name in files).split()
+            share = float(quota) / float(period)
+        except (OSError, ValueError):  # no such file, or "max" and the like: no quota
+            continue
+        if share > 0:  # -1 is no quota
+            return max(1, min(seen, math.ceil(share)))
+    return seen
 
 
 def _scored(scorer: Scorer[Evidence], member: Member) -> Evidence | Failure:
