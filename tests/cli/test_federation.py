@@ -379,6 +379,13 @@ def test_a_new_dataset_needs_its_raw_data(federation):
     assert "--data" in problem["hint"]
 
 
+def test_a_mistyped_path_begins_no_dataset(federation):
+    given = ("--benchmark", "1", "--data", "nowhere", "--labels", "nowhere")
+    problem = federation("dataset", "prepare", "--name", "other", *given, status=2)
+    assert (problem["code"], "do not exist" in problem["detail"]) == ("empty-input", True)
+    assert [one["name"] for one in federation("dataset", "ls")] == ["ours"]
+
+
 def test_a_dataset_moves_between_machines_of_its_site(federation, tmp_path, monkeypatch):
     secret = tmp_path / "secret"
     secret.write_text("correct horse battery staple\n")

@@ -252,6 +252,22 @@ def test_number_of_cases_is_that_of_the_entries_when_nobody_says(site):
     assert site.prepare(number).n_cases == 3
 
 
+def test_mistyped_raw_path_can_be_corrected_until_it_is_prepared(site):
+    data, labels = site.raw()
+    number = site.datasets.add(
+        "first", PREPARATOR, raw_data_path=site.folder / "rwa", raw_labels_path=labels
+    ).number
+    with pytest.raises(EmptyInputError, match="raw data of 'first' do not exist"):
+        site.prepare(number)
+    pointed = site.datasets.point_to(number, data=data, labels=None)
+    assert (pointed.raw_data_path, pointed.raw_labels_path) == (data, labels)
+    site.prepare(number)
+    site.datasets.point_to(number, data=data, labels=labels)
+    with pytest.raises(ConflictError, match="prepared already"):
+        site.datasets.point_to(number, data=labels, labels=None)
+    assert site.datasets.get(number).raw_data_path == data
+
+
 @pytest.mark.parametrize("which", ["data", "labels"])
 def test_empty_raw_folder_is_refused_before_anything_runs(site, which):
     number = site.begin()

@@ -21,7 +21,7 @@ from medperf.site.agent import stop_on_signals
 from medperf.site.app import Site
 from medperf.site.compatibility import CompatibilityTest
 from medperf.site.dataset_archive import DatasetArchive
-from medperf.site.preparation import Preparation
+from medperf.site.preparation import Preparation, require_raw
 from medperf.site.registration import Registration
 from medperf.site.resources import Capacity
 from medperf.site.settings import Settings
@@ -79,11 +79,15 @@ class SiteDatasets:
         return _record(self._site.datasets.get(number))
 
     def prepare(self, name: str, begin: Beginning, who: Who) -> dict[str, Any]:
-        """Begin a dataset if there is none of this name, and bring it as far as it goes."""
+        """Begin a dataset if there is none of this name, and bring it as far as it goes.
+
+        What is named for one that is not prepared yet takes the place of what was named before.
+        """
         try:
             dataset = self._site.datasets.named(name)
         except NotFoundError:
             dataset = self._begin(name, begin)
+        dataset = self._site.datasets.point_to(dataset.number, data=begin.data, labels=begin.labels)
         preparation = self._preparation()
         stop = threading.Event()
         with stop_on_signals(stop), waiting(f"Preparing {name}"):
@@ -181,6 +185,7 @@ class SiteDatasets:
                 f"there is no dataset {name!r} here yet, and no raw data were named",
                 hint="Give --data and --labels, and --benchmark or --preparator.",
             )
+        require_raw(name, begin.data, begin.labels)
         return self._site.datasets.add(
             name,
             self._preparator(begin),

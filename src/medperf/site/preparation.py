@@ -249,17 +249,26 @@ def _prepared(dataset: LocalDataset) -> Mapping[str, Path]:
     return found
 
 
-def _require_raw(dataset: LocalDataset) -> None:
-    for what, path in (
-        ("raw data", dataset.raw_data_path),
-        ("raw labels", dataset.raw_labels_path),
-    ):
-        if path is None:
-            raise ConflictError(
-                f"{dataset.name!r} was imported; its {what} are on the machine it came from"
-            )
+def require_raw(name: str, data: Path, labels: Path) -> None:
+    """Refuse raw data or labels that are not there.
+
+    Raises:
+        EmptyInputError: there is no such path, or no file in it.
+    """
+    for what, path in (("raw data", data), ("raw labels", labels)):
+        if not path.exists():
+            raise EmptyInputError(f"the {what} of {name!r} do not exist: {path}")
         if not holds_files(path):
-            raise EmptyInputError(f"the {what} of {dataset.name!r} hold no file: {path}")
+            raise EmptyInputError(f"the {what} of {name!r} hold no file: {path}")
+
+
+def _require_raw(dataset: LocalDataset) -> None:
+    data, labels = dataset.raw_data_path, dataset.raw_labels_path
+    if data is None or labels is None:
+        raise ConflictError(
+            f"{dataset.name!r} was imported; its raw data are on the machine it came from"
+        )
+    require_raw(dataset.name, data, labels)
 
 
 def _incomplete(what: str, report: Report | None, result: StepResult) -> PreparationIncompleteError:

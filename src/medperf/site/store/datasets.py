@@ -15,7 +15,7 @@ from typing import Any
 
 from medperf.domain.clock import Clock
 from medperf.domain.container_records import Container
-from medperf.domain.errors import DuplicateError, NotFoundError
+from medperf.domain.errors import ConflictError, DuplicateError, NotFoundError
 from medperf.domain.identifiers import format_time, parse_time
 from medperf.domain.lifecycle import PREPARATION
 from medperf.site.data_files import holds_files
@@ -277,6 +277,26 @@ class Datasets:
         """Remember something that changes no state."""
         with self._store.transaction() as tx:
             _update(tx, number, self._clock(), remembered)
+        return self.get(number)
+
+    def point_to(self, number: int, *, data: Path | None, labels: Path | None) -> LocalDataset:
+        """Read raw data from elsewhere, as when a path was mistyped; None leaves one as it is.
+
+        Raises:
+            ConflictError: it is prepared, so raw data are no longer read.
+        """
+        places = {"raw_data_path": data, "raw_labels_path": labels}
+        wanted = {key: str(path.absolute()) for key, path in places.items() if path is not None}
+        with self._store.transaction(durable=True) as tx:
+            dataset = self.get(number)
+            changed = {k: p for k, p in wanted.items() if p != str(getattr(dataset, k))}
+            if changed and dataset.prepared_at is not None:
+                raise ConflictError(
+                    f"{dataset.name!r} is prepared already, from other raw data",
+                    hint="Prepare other raw data under another name.",
+                )
+            if changed:
+                _update(tx, number, self._clock(), changed)
         return self.get(number)
 
     def history(self, number: int) -> tuple[HistoryLine, ...]:
