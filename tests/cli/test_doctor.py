@@ -3,6 +3,7 @@
 import pytest
 
 from medperf.cli import checkup
+from medperf.runners.base import Availability
 
 
 @pytest.fixture
@@ -26,7 +27,25 @@ def test_each_finding_has_a_verdict_and_each_failure_a_remedy(medperf):
         _by_name(found)
     )
     assert all(f["verdict"] in {"ok", "warn", "fail"} for f in found)
-    assert all(f["remedy"] for f in found if f["verdict"] == "fail")
+    assert all(f["remedy"] for f in found if f["verdict"] != "ok")
+
+
+def test_without_engines_it_says_which_containers_cannot_run_here(medperf, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = _by_name(medperf("doctor", "--json").json)
+    assert found["runner podman"]["found"] == "podman is not installed"
+    assert "DockerArchive or DockerImage" in found["runner podman"]["remedy"]
+    assert found["runner apptainer"]["found"] == "apptainer is not installed"
+    assert "SingularityFile" in found["runner apptainer"]["remedy"]
+
+
+@pytest.mark.podman
+def test_of_two_engines_that_run_the_same_one_is_enough(monkeypatch):
+    gone = Availability(ok=False, reason="docker is not installed")
+    monkeypatch.setattr("medperf.runners.docker.DockerRunner.available", lambda _: gone)
+    found = {one.what: one for one in checkup._runners()}
+    assert found["runner docker"].verdict == "ok"
+    assert found["runner docker"].found.endswith("; podman runs the same containers")
 
 
 def test_being_logged_out_is_no_failure(medperf):

@@ -30,6 +30,12 @@ OLDEST_PYTHON = (3, 11)
 LITTLE_DISK_BYTES = 20 * GIB
 TOO_LITTLE_DISK_BYTES = 2 * GIB
 LITTLE_MEMORY_BYTES = 4 * GIB
+_INSTALL: Mapping[str, str] = {
+    "docker": "Install and start Docker, or Podman, which needs no root.",
+    "podman": "Install Podman, or Docker.",
+    "apptainer": "Install Apptainer if models come in that form.",
+    "sandbox": "Install bubblewrap, or allow user namespaces or Landlock.",
+}
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -106,15 +112,21 @@ def _memory() -> Finding:
 def _runners() -> Iterator[Finding]:
     with TemporaryDirectory(prefix="medperf-", ignore_cleanup_errors=True) as scratch:
         runners = standard_runners(Path(scratch)).runners
-        answers = [(runner.name, runner.available()) for runner in runners]
-    any_works = any(answer.ok for _, answer in answers)
-    for name, answer in answers:
+        answers = [(runner, runner.available()) for runner in runners]
+    working = [runner for runner, answer in answers if answer.ok]
+    for runner, answer in answers:
+        what = f"runner {runner.name}"
+        needed = set(runner.container_types)
         if answer.ok:
-            yield Finding(f"runner {name}", OK, answer.reason, details=answer.isolation)
+            yield Finding(what, OK, answer.reason, details=answer.isolation)
+        elif like := [other.name for other in working if needed <= set(other.container_types)]:
+            yield Finding(what, OK, f"{answer.reason}; {like[0]} runs the same containers")
         else:
-            remedy = "" if any_works else "Install Docker, Podman or Apptainer, or bubblewrap."
-            yield Finding(f"runner {name}", WARN, answer.reason, remedy)
-    if not any_works:
+            remedy = (
+                f"Without it no {' or '.join(sorted(needed))} runs here. {_INSTALL[runner.name]}"
+            )
+            yield Finding(what, WARN, answer.reason, remedy)
+    if not working:
         remedy = "Without a runner this machine can register things but run no container."
         yield Finding("runners", FAIL, "none works here", remedy)
 

@@ -55,6 +55,8 @@ class ApptainerRunner:
                 timeout=60,
                 stdin=subprocess.DEVNULL,
             )
+        except FileNotFoundError:
+            return Availability(ok=False, reason=f"{self._program} is not installed")
         except (OSError, subprocess.SubprocessError) as error:
             return Availability(ok=False, reason=f"{self._program} does not answer: {error}")
         return Availability(ok=True, reason=answer.stdout.strip(), isolation=_isolation("none"))
