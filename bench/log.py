@@ -29,6 +29,7 @@ from medperf.server.db.session import Database
 from medperf.server.db.tables import log_leaves, log_nodes
 from medperf.server.log import nodes, reading
 from medperf.server.log.appending import Said, append
+from medperf.server.log.keys import ServerKeys
 from medperf.server.log.signing import LogSigner
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -49,8 +50,9 @@ def main() -> None:
 def measure(url: str, used_bytes: Callable[[Database], int]) -> tuple[list[Row], list[str]]:
     """The rows of one database."""
     key = PrivateKey.generate()
-    log = LogSigner(key)
-    identity = Identity("Bench", key, lambda: "x" * 32, timedelta(hours=1), log)
+    keys = ServerKeys(key)
+    log = LogSigner(keys)
+    identity = Identity("Bench", keys, lambda: "x" * 32, timedelta(hours=1), log)
     database = Database(url)
     upgrade(database)
     rows: list[Row] = []

@@ -34,6 +34,7 @@ from medperf.server.db.migrate import upgrade
 from medperf.server.db.session import Database
 from medperf.server.log import reading
 from medperf.server.log.appending import Said, append
+from medperf.server.log.keys import ServerKeys
 from medperf.server.log.signing import LogSigner
 from medperf.site.store import ledger
 from medperf.site.store.connection import Store
@@ -132,8 +133,9 @@ def _ledger(path: Path, result: Envelope) -> float:
 
 
 def _log(path: Path, server: PrivateKey) -> float:
-    log = LogSigner(server)
-    identity = Identity("Bench", server, lambda: "x" * 32, timedelta(hours=1), log)
+    keys = ServerKeys(server)
+    log = LogSigner(keys)
+    identity = Identity("Bench", keys, lambda: "x" * 32, timedelta(hours=1), log)
     database = Database(f"sqlite:///{path}")
     upgrade(database)
     envelope = sign(b'{"pad":"%s"}' % (b"x" * 2000), server)

@@ -442,6 +442,7 @@ class RunningServer:
     url: str
     app: FastAPI
     federation: Federation
+    key: PrivateKey
 
 
 @contextmanager
@@ -449,14 +450,15 @@ def running(database_url: str, **settings: Any) -> Iterator[RunningServer]:
     """A new server over a new database, on a free port of this machine, with the real clock."""
     database = Database(database_url)
     upgrade(database)
+    key = PrivateKey.generate()
     app = build_app(
         ServerSettings(name="Test", database_url=database_url, **settings),
-        PrivateKey.generate(),
+        key,
         database=database,
     )
     with serving(app) as url:
         federation = new_federation(app, lambda who: Transport(url, who))
-        yield RunningServer(url, app, federation)
+        yield RunningServer(url, app, federation, key)
         federation.close()
 
 

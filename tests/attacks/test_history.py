@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from medperf.domain.errors import LogForkError, MedPerfError
-from medperf.server.log.signing import LogSigner
+from medperf.provenance.checkpoint import log_key
 
 
 def change(world, sql, **given):
@@ -125,4 +125,4 @@ def test_a_checkpoint_signed_with_another_key_is_refused(world):
     world.serve(world.file)
     with pytest.raises(MedPerfError):
         watch.demand(world.transport(None))
-    assert LogSigner(world.key).key != world.log_key
+    assert log_key(world.key.public) != world.log_key

@@ -7,6 +7,7 @@ from policy.policy_world import FACTS
 
 from medperf.domain.executions import WorkItem
 from medperf.policy.actions import Action
+from medperf.provenance.checkpoint import log_key
 from medperf.provenance.keys import PrivateKey
 from medperf.site.acting import system_user
 from medperf.site.app import open_site
@@ -30,13 +31,13 @@ def folder(tmp_path, monkeypatch):
     place.create()
     place.key.write_bytes(KEY.to_pem())
     place.key.chmod(0o600)
-    key = KEY.public.to_text()
+    key = log_key(KEY.public).to_text()
     write_settings(
         place.settings,
         Settings(
             name="One",
             server="https://example.org",
-            server_public_key=key,
+            log_key=key,
             site_id=4,
             organization_id=3,
         ),

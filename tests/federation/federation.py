@@ -3,6 +3,7 @@
 import itertools
 import socket
 import threading
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -77,7 +78,11 @@ class ServerThread:
         ).token
 
     def start(self):
-        app = build_app(ServerSettings.load(self.folder), operations.load_key(self.folder))
+        app = build_app(
+            ServerSettings.load(self.folder),
+            operations.load_key(self.folder),
+            look_for_keys=partial(operations.keys_here, self.folder),
+        )
         config = uvicorn.Config(
             app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=1
         )

@@ -63,7 +63,7 @@ class Template:
         self.url = self.databases.fresh(kept)
         program = self.app.state.program
         # The copy goes its own way from here, which the signer of another copy would call a fork.
-        identity = replace(program.identity, log=LogSigner(program.identity.signer))
+        identity = replace(program.identity, log=LogSigner(program.identity.keys))
         self.app.state.program = replace(program, database=Database(self.url), identity=identity)
 
     def leave(self) -> None:

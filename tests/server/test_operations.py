@@ -243,7 +243,7 @@ def server(databases, tmp_path: Path) -> Iterator[tuple[RunningServer, Path]]:
         folder = tmp_path / "server"
         folder.mkdir()
         ServerSettings(name="Test", database_url=url).save(folder)
-        write_secret(folder / KEY_FILE, server.app.state.program.identity.signer.to_pem())
+        write_secret(folder / KEY_FILE, server.key.to_pem())
         yield server, folder
 
 
@@ -291,7 +291,7 @@ def test_a_backup_of_one_kind_of_database_restores_into_the_other(
         folder = tmp_path / "server"
         folder.mkdir()
         ServerSettings(name="Test", database_url=url).save(folder)
-        write_secret(folder / KEY_FILE, server.app.state.program.identity.signer.to_pem())
+        write_secret(folder / KEY_FILE, server.key.to_pem())
         backup(folder, tmp_path / "there.gz")
     other = postgresql_databases.empty()
     restore(tmp_path / "there.gz", tmp_path / "other", database_url=other)

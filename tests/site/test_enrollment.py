@@ -8,6 +8,7 @@ from hospital import NOW
 from medperf.client.key_file import read_key_file
 from medperf.domain import errors
 from medperf.domain.people import ServerInfo, Site
+from medperf.provenance.checkpoint import log_key
 from medperf.provenance.keys import PrivateKey, PublicKey
 from medperf.site.enrollment import enroll
 from medperf.site.folder import SiteFolder
@@ -38,6 +39,7 @@ class Server:
             version="1",
             public_key=SERVER_KEY.to_text(),
             key_id=self.key_id,
+            log_key=log_key(SERVER_KEY).to_text(),
             time=NOW,
         )
 
@@ -74,7 +76,7 @@ def come_in(server, folder, name="One", address="https://example.org", token="to
 
 def test_a_site_has_its_own_folder_key_and_the_servers_pinned_key(server, folder):
     settings = come_in(server, folder)
-    assert (settings.site_id, settings.server_public_key) == (4, SERVER_KEY.to_text())
+    assert (settings.site_id, settings.log_key) == (4, log_key(SERVER_KEY).to_text())
     place = SiteFolder(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert place.key.stat().st_mode & 0o777 == 0o600

@@ -5,15 +5,19 @@ from datetime import timedelta
 import pytest
 from hospital import EVALUATOR, MODEL, NOW
 
+from medperf.client.log_watch import LogWatch
 from medperf.domain import errors
+from medperf.provenance.checkpoint import Checkpoint, log_key, sign_checkpoint
 from medperf.provenance.envelope import sign
 from medperf.provenance.keys import PrivateKey
+from medperf.provenance.merkle import root_of
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate
 from medperf.provenance.statements import make_statement
 from medperf.site.grants import GrantVerifier
 
 DIGEST = "sha256:" + "a" * 64
 SERVER = PrivateKey.from_seed(b"k" * 32)
+LOG_KEY = log_key(SERVER.public)
 INPUTS = ExecutionInputs(
     benchmark_id=1,
     benchmark_digest=DIGEST,
@@ -24,7 +28,6 @@ INPUTS = ExecutionInputs(
     evaluator_image_digest=EVALUATOR.image_digest,
     analysis_plan_digest=DIGEST,
 )
-VERIFIER = GrantVerifier(SERVER.public, site_id=4, site_key_id="key", clock=lambda: NOW)
 
 
 def grant(signer=SERVER, **changes):
@@ -44,8 +47,24 @@ def grant(signer=SERVER, **changes):
     return sign(make_statement(said.subjects(), said), signer)
 
 
-def test_a_grant_for_what_this_site_found_is_believed():
-    assert VERIFIER.verify(grant(), INPUTS).predicate.grant_id == 5
+class Silent:
+    """A log that did not change, and that has no leaf of any grant."""
+
+    def get(self, path, query):
+        if path.endswith("/log/proof"):
+            raise errors.NotFoundError("the log has no envelope")
+        checkpoint = Checkpoint(LOG_KEY.name, 0, root_of([]))
+        return {"checkpoint": sign_checkpoint(checkpoint, SERVER), "proof": []}
+
+
+@pytest.fixture
+def verifier(tmp_path):
+    watch = LogWatch(tmp_path, LOG_KEY.to_text())
+    return GrantVerifier(watch, Silent(), site_id=4, site_key_id="key", clock=lambda: NOW)
+
+
+def test_a_grant_for_what_this_site_found_is_believed(verifier):
+    assert verifier.verify(grant(), INPUTS).predicate.grant_id == 5
 
 
 @pytest.mark.parametrize(
@@ -61,10 +80,10 @@ def test_a_grant_for_what_this_site_found_is_believed():
         ({"analysis_plan_digest": "sha256:" + "d" * 64}, errors.DigestMismatchError),
     ],
 )
-def test_any_other_grant_is_refused(changes, error):
+def test_any_other_grant_is_refused(verifier, changes, error):
     with pytest.raises(error):
-        VERIFIER.verify(grant(**changes), INPUTS)
+        verifier.verify(grant(**changes), INPUTS)
 
 
-def test_clocks_may_differ_a_little():
-    VERIFIER.verify(grant(issued_at=NOW + timedelta(minutes=4)), INPUTS)
+def test_clocks_may_differ_a_little(verifier):
+    verifier.verify(grant(issued_at=NOW + timedelta(minutes=4)), INPUTS)

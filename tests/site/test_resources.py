@@ -11,7 +11,7 @@ from medperf.site.settings import Settings
 SETTINGS = Settings(
     name="One",
     server="https://example.org",
-    server_public_key="ed25519:x",
+    log_key="x",
     site_id=1,
     organization_id=1,
 )

@@ -12,7 +12,7 @@ from medperf.site.settings import (
     write_settings,
 )
 
-IDENTITY = "name: One\nserver: https://example.org\nserver_public_key: ed25519:x\nsite_id: 3\norganization_id: 1\n"
+IDENTITY = "name: One\nserver: https://example.org\nlog_key: x\nsite_id: 3\norganization_id: 1\n"
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def path(tmp_path):
         Settings(
             name="One",
             server="https://example.org",
-            server_public_key="ed25519:x",
+            log_key="x",
             site_id=3,
             organization_id=1,
         ),

@@ -10,7 +10,7 @@ import click
 from medperf.cli import profiles
 from medperf.cli.at_site import folder_option, opened, require_folder
 from medperf.cli.command import Noun, chosen_profile
-from medperf.cli.connection import ATTEMPTS, find, find_number
+from medperf.cli.connection import ATTEMPTS, find, find_number, log_watch
 from medperf.cli.output import note, show_done, show_record, show_rows
 from medperf.cli.progress import waiting
 from medperf.cli.tables import Column
@@ -143,9 +143,10 @@ def submit(file: Path) -> None:
     from medperf.provenance.keys import PublicKey
 
     bundle, profile = ResultsBundle.read(file), _profile()
-    if bundle.log_key != profile.log_key:
+    log_name = bundle.log_key.partition("+")[0]
+    if log_name != profile.log_key.partition("+")[0]:
         raise ConflictError(
-            f"{file} is for the server of log {bundle.log_key}, not for {profile.server}",
+            f"{file} is for the server of log {log_name}, not for {profile.server}",
             hint="Use a login at that server; see 'medperf profile ls'.",
         )
     key_id = PublicKey.from_text(bundle.key).key_id
@@ -306,9 +307,13 @@ def _key_of(site: dict[str, Any]) -> str:
 
 def _courier(profile: profiles.Profile, key_id: str) -> "Courier":
     from medperf.client.courier import Courier
-    from medperf.provenance.notes import NoteKey
 
-    server_key = NoteKey.from_text(profile.log_key).public
+    transport, watch = _transport(profile), log_watch(profile)
+    try:
+        watch.demand(transport)  # the server's next key may sign its answers already
+    finally:
+        transport.close()
+    server_key = watch.keys.current.public
     return Courier(profile.server, profiles.secret_of(profile), server_key, key_id)
 
 

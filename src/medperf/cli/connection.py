@@ -43,6 +43,11 @@ def log_watch(profile: profiles.Profile) -> "LogWatch":
     return LogWatch(profiles.home() / "logs" / name, profile.log_key)
 
 
+def log_key_now(profile: profiles.Profile) -> str:
+    """The key of the log that a login is led to by what it saw; empty where it trusts none."""
+    return log_watch(profile).keys.current.to_text() if profile.log_key else ""
+
+
 @contextmanager
 def client() -> Iterator["ServerClient"]:
     """A typed client, for commands that send something."""

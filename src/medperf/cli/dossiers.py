@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from medperf.cli import profiles
 from medperf.cli.command import chosen_profile
-from medperf.cli.connection import client, find_number
+from medperf.cli.connection import client, find_number, log_key_now
 from medperf.cli.verify import verdict_of
 from medperf.domain.errors import ForbiddenError, NotFoundError
 
@@ -26,10 +26,10 @@ def gather(reference: str) -> "Dossier":
     Raises:
         NotFoundError: there is no such benchmark, or it is not visible.
     """
-    log_key = profiles.choose(chosen_profile()).log_key
+    profile = profiles.choose(chosen_profile())
     with client() as server:
         number = find_number(server.transport, "benchmarks", reference)
-        return dossier_of(server, number, log_key)
+        return dossier_of(server, number, log_key_now(profile))
 
 
 def dossier_of(server: "ServerClient", number: int, log_key: str) -> "Dossier":

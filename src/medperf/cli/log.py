@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from medperf.cli import profiles
+from medperf.cli.asking import confirm
 from medperf.cli.command import Noun, chosen_profile
-from medperf.cli.connection import ATTEMPTS, log_watch
+from medperf.cli.connection import ATTEMPTS, log_key_now, log_watch
 from medperf.cli.output import note, show_done, show_record, show_rows
 from medperf.cli.tables import Column
 from medperf.domain.errors import InvalidRequestError, LogForkError
 from medperf.domain.identifiers import format_time
 
 if TYPE_CHECKING:
+    from medperf.client.log_watch import LogWatch
     from medperf.client.transport import Transport
     from medperf.provenance.checkpoint import Checkpoint
 
@@ -36,7 +39,31 @@ def command() -> None:
 def key() -> None:
     """The log's key that this login trusts; give it to whoever verifies your results."""
     profile = _profile()
-    show_record({"log_key": profile.log_key, "server": profile.server})
+    show_record({"log_key": log_key_now(profile), "server": profile.server})
+
+
+@command.command(example="medperf log trust medperf-log-...+1a2b3c4d+AZ... --yes")
+@click.argument("key", metavar="KEY")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def trust(key: str, yes: bool) -> None:
+    """Trust the log's next key after the former one was revoked, for this login.
+
+    Only after you compared the key with the operator or another member, by a way that whoever has
+    the old key cannot use. A key that was merely rotated is followed without this.
+    """
+    from medperf.provenance.notes import NoteKey
+
+    profile = _profile()
+    NoteKey.from_text(profile.log_key).require_same_log(key)
+    confirm(f"trust {key} for {profile.server}? Did you compare it?", yes=yes)
+    trusting = replace(profile, log_key=key)
+    transport = _transport(profile)
+    try:
+        log_watch(trusting).confirm(transport)
+    finally:
+        transport.close()
+    profiles.change(trusting)
+    show_done(f"{profile.name} trusts {key}.", {"profile": profile.name, "log_key": key})
 
 
 @command.command(example="medperf log tail --n 20")
@@ -49,7 +76,7 @@ def tail(n: int) -> None:
     profile = _profile()
     transport = _transport(profile)
     try:
-        checkpoint = _checkpoint(log_watch(profile).demand(transport), profile)
+        checkpoint = _checkpoint(log_watch(profile), transport)
         first = max(checkpoint.size - n, 0)
         entries = Log(transport).entries(first, checkpoint.size)
         show_rows(list(_rows(entries, first)), _COLUMNS, "The log is empty.")
@@ -64,7 +91,7 @@ def check() -> None:
     watch, transport = log_watch(profile), _transport(profile)
     try:
         before = _size(watch.seen)
-        checkpoint = _checkpoint(watch.demand(transport), profile)
+        checkpoint = _checkpoint(watch, transport)
     finally:
         transport.close()
     if watch.alarms:
@@ -112,7 +139,7 @@ def _look(transport: "Transport", profile: profiles.Profile) -> dict[str, Any]:
     from medperf.provenance.log_entry import LogEntry
     from medperf.provenance.merkle import leaf_hash, root_of
 
-    checkpoint = _checkpoint(log_watch(profile).demand(transport), profile)
+    checkpoint = _checkpoint(log_watch(profile), transport)
     entries = list(Log(transport).entries(0, checkpoint.size))
     if len(entries) != checkpoint.size or root_of(map(leaf_hash, entries)) != checkpoint.root:
         raise LogForkError(
@@ -129,6 +156,7 @@ def _look(transport: "Transport", profile: profiles.Profile) -> dict[str, Any]:
     return {
         "log": checkpoint.origin,
         "size": checkpoint.size,
+        "key_changes": [leaf for leaf, entry in enumerate(read) if entry.kind == "succession"],
         "n_open_grants": len(waiting),
         "open_grants": waiting,
     }
@@ -158,11 +186,9 @@ def _transport(profile: profiles.Profile) -> "Transport":
     return Transport(profile.server, secret, attempts=ATTEMPTS)
 
 
-def _checkpoint(signed: str, profile: profiles.Profile) -> "Checkpoint":
-    from medperf.provenance.checkpoint import read_checkpoint
-    from medperf.provenance.notes import NoteKey
-
-    return read_checkpoint(signed, NoteKey.from_text(profile.log_key))
+def _checkpoint(watch: "LogWatch", transport: "Transport") -> "Checkpoint":
+    signed = watch.demand(transport)
+    return watch.keys.read(signed)
 
 
 def _size(signed: str) -> int:

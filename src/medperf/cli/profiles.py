@@ -116,6 +116,12 @@ def use(name: str) -> Profile:
     return profile
 
 
+def change(profile: Profile) -> None:
+    """Keep a login that is there already, with what changed of it."""
+    profiles = load()
+    _save(replace(profiles, by_name={**profiles.by_name, profile.name: profile}))
+
+
 def secret_of(profile: Profile) -> str:
     """The secret of a login.
 

@@ -1,30 +1,24 @@
 """``medperf server``: the coordination server, as its operator runs it."""
 
-import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from medperf.cli import server_key
 from medperf.cli.command import Noun
 from medperf.cli.invitation import token_file_option
 from medperf.cli.output import note, show_done, show_token
+from medperf.cli.server_folder import folder_option, require_folder
 from medperf.domain.errors import ConflictError, InvalidRequestError
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _folder_option(function: F) -> F:
-    return click.option(
-        "--folder", metavar="DIR", help="The server's folder (or set MEDPERF_SERVER)."
-    )(function)
 
 
 @click.group(cls=Noun)
 def command() -> None:
     """The coordination server: who is who, what is registered, approved, run, released."""
+
+
+command.add_command(server_key.command, "key")
 
 
 @command.command(
@@ -35,7 +29,7 @@ def command() -> None:
 --database-url postgresql://medperf@localhost/medperf
     """
 )
-@_folder_option
+@folder_option
 @click.option("--name", required=True, help="What the server is called.")
 @click.option("--database-url", metavar="URL", help="PostgreSQL, say; a SQLite file by default.")
 @click.option("--public-url", metavar="URL", help="Where others reach the server.")
@@ -56,7 +50,7 @@ def init(
     """Make a server's folder: settings, its key, an empty database; invite the first admin."""
     from medperf.server import operations
 
-    place = _folder(folder)
+    place = require_folder(folder)
     given = [organization, admin, email]
     if any(given) and not all(given):
         raise InvalidRequestError(
@@ -85,7 +79,7 @@ def init(
     medperf server start --folder /srv/medperf --host 0.0.0.0 --port 8443 --processes 4
     """
 )
-@_folder_option
+@folder_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535),
               help="Listen on this port; 0 takes a free one.")  # fmt: skip
@@ -95,7 +89,7 @@ def start(folder: str | None, host: str, port: int, processes: int) -> None:
     """Serve until stopped (Ctrl-C or SIGTERM); the address is in the folder's server.address."""
     from medperf.server import operations
 
-    place = _folder(folder)
+    place = require_folder(folder)
     _require_free(host, port)
     operations.start(place, host=host, port=port, processes=processes, on_listening=note)
 
@@ -103,7 +97,7 @@ def start(folder: str | None, host: str, port: int, processes: int) -> None:
 @command.command(
     example='medperf server user --organization "Hospital A" --name "data owner" --email it@x.org'
 )
-@_folder_option
+@folder_option
 @click.option("--organization", required=True, help="Their organization; added if it is new.")
 @click.option("--name", required=True, help="The person's name.")
 @click.option("--email", required=True, help="The person's e-mail address.")
@@ -121,21 +115,21 @@ def user(
     from medperf.server import operations
 
     issued = operations.invite_user(
-        _folder(folder), name=name, email=email, organization=organization, is_admin=admin
+        require_folder(folder), name=name, email=email, organization=organization, is_admin=admin
     )
     show_token(issued.model_dump(mode="json"), token_file)
 
 
 @command.command(example="medperf server backup backup.medperf --folder /srv/medperf")
 @click.argument("file", type=click.Path(path_type=Path))
-@_folder_option
+@folder_option
 def backup(file: Path, folder: str | None) -> None:
     """Write the whole server to one new file, while it runs; it holds the key: keep it safe."""
     from medperf.cli.progress import waiting
     from medperf.server import backup as backups
 
     with waiting("Writing the backup"):
-        n_rows = backups.backup(_folder(folder), file)
+        n_rows = backups.backup(require_folder(folder), file)
     show_done(f"{file} holds {n_rows} rows.", {"file": str(file), "n_rows": n_rows})
 
 
@@ -146,14 +140,14 @@ def backup(file: Path, folder: str | None) -> None:
     """
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@_folder_option
+@folder_option
 @click.option("--database-url", metavar="URL", help="An empty database; a SQLite file by default.")
 def restore(file: Path, folder: str | None, database_url: str | None) -> None:
     """Make a server from a backup, in a new folder and an empty database."""
     from medperf.cli.progress import waiting
     from medperf.server import backup as backups
 
-    place = _folder(folder)
+    place = require_folder(folder)
     with waiting("Reading the backup"):
         n_rows = backups.restore(file, place, database_url=database_url)
     note(
@@ -180,12 +174,3 @@ def _require_free(host: str, port: int) -> None:
                 f"cannot listen at {host}:{port}: {error.strerror}",
                 hint="Choose another --port (0 takes a free one) or --host.",
             ) from error
-
-
-def _folder(given: str | None) -> Path:
-    folder = given or os.environ.get("MEDPERF_SERVER")
-    if not folder:
-        raise InvalidRequestError(
-            "which server? no folder was named", hint="Give --folder DIR or set MEDPERF_SERVER."
-        )
-    return Path(folder)

@@ -91,6 +91,24 @@ def init(
     )
 
 
+@command.command(example="medperf site trust medperf-log-...+1a2b3c4d+AZ... --yes")
+@click.argument("key", metavar="KEY")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@folder_option
+def trust(key: str, yes: bool, folder: str | None) -> None:
+    """Trust the server's next key after its former one was revoked; restart the agent then.
+
+    Only after you compared the key with the operator or another member, by a way that whoever has
+    the old key cannot use. A key that was merely rotated is followed without this.
+    """
+    from medperf.site.trust import trust_log_key
+
+    place = require_folder(folder)
+    confirm(f"trust {key}? Did you compare it?", yes=yes)
+    trust_log_key(place, key)
+    show_done(f"the site trusts {key}.", {"log_key": key}, "medperf site start")
+
+
 @command.command(example="medperf site start\nmedperf site start --once")
 @folder_option
 @click.option("--once", is_flag=True, help="Do what can be done now, then stop.")

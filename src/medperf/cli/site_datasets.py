@@ -14,7 +14,6 @@ from medperf.cli.progress import waiting
 from medperf.cli.site_views import plain
 from medperf.domain.container_records import Container
 from medperf.domain.errors import InvalidRequestError, MedPerfError, NotFoundError
-from medperf.provenance.keys import PublicKey
 from medperf.provenance.sealing import Passphrase
 from medperf.runners.base import Limits
 from medperf.site.agent import stop_on_signals
@@ -170,11 +169,10 @@ class SiteDatasets:
 
     def _archive(self) -> DatasetArchive:
         site, settings = self._site, self._site.settings
-        server = PublicKey.from_text(settings.server_public_key).key_id
         return DatasetArchive(
             site.datasets,
             site.folder.datasets,
-            site=f"{server}/{settings.site_id}",
+            site=f"{site.log_watch.name}/{settings.site_id}",
             cache=site.fingerprints,
             reserve_bytes=settings.disk_reserve_bytes,
         )

@@ -8,6 +8,7 @@ import click
 
 from medperf.cli import profiles
 from medperf.cli.command import Verb, chosen_profile, wants_json
+from medperf.cli.connection import log_key_now
 from medperf.cli.output import write, write_json
 from medperf.cli.text import printable
 from medperf.domain.errors import InvalidRequestError, ProofError
@@ -81,7 +82,7 @@ def _key(given: str | None) -> "NoteKey":
 
     if given is None:
         known = profiles.load().by_name
-        given = profiles.choose(chosen_profile()).log_key if known else ""
+        given = log_key_now(profiles.choose(chosen_profile())) if known else ""
         if not given:
             raise InvalidRequestError(
                 "which log is trusted? no key was given, and no login has one",

@@ -31,6 +31,7 @@ from medperf.provenance.answer_signing import (
     FOR_HEADER,
     verify_answer,
 )
+from medperf.provenance.envelope import Envelope
 from medperf.provenance.keys import PublicKey
 
 GRANTS = f"{BASE}/executions"
@@ -161,7 +162,7 @@ class Courier:
             self._take_grants(sorted(pairs))
         for target in wanted:
             if target.startswith(f"{BASE}/"):
-                self._try(partial(client.transport.get, target))
+                self._try(partial(self._wanted, target))
 
     def container(self, number: int) -> None:
         """Ask for a container, and remember it."""
@@ -182,10 +183,10 @@ class Courier:
         log, shown = self.client.log, set()
         for size in log_sizes:
             try:
-                shown.add(size_of(log.consistency(size).checkpoint))
+                shown |= {size_of(ask(size).checkpoint) for ask in (log.keys, log.consistency)}
             except InvalidRequestError:
                 # Shorter than what the site saw: both answers are the site's evidence of a fork.
-                shown.add(size_of(log.consistency(0).checkpoint))
+                shown |= {size_of(ask(0).checkpoint) for ask in (log.keys, log.consistency)}
         for size in seen_in:
             for newest in shown:
                 log.consistency(*sorted((size, newest)))
@@ -209,7 +210,24 @@ class Courier:
                 Pair(benchmark_id=benchmark, model_id=model, dataset_id=dataset)
                 for benchmark, model, dataset in pairs[start : start + _MOST_PAIRS]
             )
-            self.client.executions.request_grants(asked)
+            for answer in self.client.executions.request_grants(asked):
+                if answer.grant is not None:
+                    self._try(partial(self._proof_of, Envelope.from_value(answer.grant)))
+
+    def _proof_of(self, grant: Envelope) -> None:
+        """Ask for the place in the log of a grant that a former key of the server signed."""
+        if self._server_key.key_id not in {each.keyid for each in grant.signatures}:
+            self._relate(self.client.log.proof(envelope=grant.digest).checkpoint)
+
+    def _wanted(self, target: str) -> None:
+        answer = self.client.transport.get(target)
+        if isinstance(answer, dict) and "checkpoint" in answer:
+            self._relate(str(answer["checkpoint"]))
+
+    def _relate(self, checkpoint: str) -> None:
+        """Ask for the proof that a checkpoint is of the log that the site will have seen."""
+        for seen in self.log_sizes:
+            self.client.log.consistency(*sorted((seen, size_of(checkpoint))))
 
     def _try(self, ask: Callable[[], Any]) -> None:
         # What the server refuses is an answer too, and carried as one.

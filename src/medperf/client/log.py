@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from medperf.client.log_watch import KEYS
 from medperf.client.paging import BASE
 from medperf.client.transport import Transport
-from medperf.domain.log import LogGrowth, LogInclusion
+from medperf.domain.log import LogGrowth, LogInclusion, LogSuccessions
 from medperf.provenance.tiles import WIDTH, Tile, read_entries
 
 
@@ -18,6 +19,10 @@ class Log:
         """GET ``/log/consistency``: the proof that the log only grew since ``start`` leaves."""
         answer = self._transport.get(f"{BASE}/log/consistency", {"from": start, "to": end})
         return LogGrowth.model_validate(answer)
+
+    def keys(self, start: int = 0) -> LogSuccessions:
+        """GET ``/log/keys``: which keys signed the log, in a log that only grew since ``start``."""
+        return LogSuccessions.model_validate(self._transport.get(KEYS, {"from": start}))
 
     def proof(self, *, leaf: int | None = None, envelope: str | None = None) -> LogInclusion:
         """GET ``/log/proof``: where a leaf, or an envelope by its digest, is in the log."""

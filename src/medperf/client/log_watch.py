@@ -3,24 +3,39 @@
 A server can show each of its visitors another history, or go back to an old one, but not to a
 visitor who kept a checkpoint. The checkpoint that was kept and the one that contradicts it, both
 signed by the server, are evidence that anyone can check; they are written down and stay there.
+
+The server may replace its key. Its successions are fetched when something is signed with a key that
+is not known here, and followed only from the key that is trusted here, and only if the log in which
+they are leaves continues the one seen last.
 """
 
 import json
 import os
 import threading
 from base64 import b64decode
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medperf.client.paging import BASE
-from medperf.domain.errors import InvalidRequestError, LogForkError, UntrustedError
+from medperf.domain.errors import (
+    InvalidRequestError,
+    LogForkError,
+    MalformedFileError,
+    SignatureError,
+    UntrustedError,
+)
 
 if TYPE_CHECKING:
     from medperf.client.transport import Transport
     from medperf.domain.log import LogInclusion
     from medperf.provenance.checkpoint import Checkpoint
+    from medperf.provenance.succession import LogKeys
 
 # Signatures take long to import; a log that did not grow needs none of them.
+
+KEYS = f"{BASE}/log/keys"
+"""Where a server tells which keys signed its log."""
 
 
 class LogWatch:
@@ -28,13 +43,20 @@ class LogWatch:
 
     Args:
         folder: where it is kept; made when needed.
-        key: the log's key, as ``name+hash+base64``.
+        key: the log's key that is trusted, as ``name+hash+base64``; an earlier or a later one may
+            sign the log by now.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
         self._folder = folder
         self._key = key
+        self._keys: LogKeys | None = None
         self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The log's name, which every key of it bears."""
+        return self._key.partition("+")[0]
 
     @property
     def path(self) -> Path:
@@ -50,6 +72,23 @@ class LogWatch:
             return ""
 
     @property
+    def keys(self) -> "LogKeys":
+        """The keys that sign this log, as far as successions from the trusted one were seen."""
+        from medperf.provenance.bundle import Bundle  # noqa: PLC0415
+        from medperf.provenance.notes import NoteKey  # noqa: PLC0415
+        from medperf.provenance.succession import LogKeys, follow  # noqa: PLC0415
+
+        if self._keys is None:
+            trusted = NoteKey.from_text(self._key)
+            try:
+                seen = Bundle.from_bytes(self._successions.read_bytes())
+                self._keys, _ = follow(seen, trusted)
+            except (FileNotFoundError, MalformedFileError, UntrustedError):
+                # None were seen yet, or another key is trusted than when they were: ask again.
+                self._keys = LogKeys.only(trusted)
+        return self._keys
+
+    @property
     def alarms(self) -> list[Path]:
         """The evidence of every fork that was found, oldest first."""
         return sorted(self._folder.glob("fork-*.json"), key=lambda path: path.stat().st_mtime)
@@ -62,26 +101,78 @@ class LogWatch:
             UntrustedError: if the answer is not signed by the log's key or proves nothing.
         """
         with self._lock:
-            return self._demand(transport)
+            note, proof = self._ask(transport)
+            if note == self.seen:
+                return note
+            if not self._knows_signers_of(self.seen, note):
+                self._learn(self._ask_for_keys(transport))
+                note, proof = self._ask(transport)
+            self._require_growth(self.seen, note, proof)
+            self._keep(self.path, note)
+            return note
 
-    def _demand(self, transport: "Transport") -> str:
-        kept = self.seen
-        size = size_of(kept)
+    def confirm(self, transport: "Transport") -> None:
+        """Have the server prove that the trusted key signs its log now, which goes on as it was.
+
+        Raises:
+            UntrustedError: if it does not.
+        """
+        with self._lock:
+            self._learn(self._ask_for_keys(transport))
+
+    def learn(self, answer: Mapping[str, Any]) -> None:
+        """Take in the server's answer about its keys: successions, and a log that has them.
+
+        Raises:
+            LogForkError: if that log does not continue the one seen last; both notes are kept.
+            LogKeyRevokedError: if the trusted key was revoked: a person has to trust the next one.
+            UntrustedError: if the successions do not lead on from the trusted key.
+        """
+        with self._lock:
+            self._learn(answer)
+
+    def _learn(self, answer: Mapping[str, Any]) -> None:
+        from medperf.provenance.bundle import Bundle  # noqa: PLC0415
+        from medperf.provenance.canonical import canonical_bytes  # noqa: PLC0415
+        from medperf.provenance.notes import NoteKey  # noqa: PLC0415
+        from medperf.provenance.succession import follow  # noqa: PLC0415
+
+        content = canonical_bytes({k: v for k, v in answer.items() if k != "proof"})
+        bundle, before = Bundle.from_bytes(content), self._keys
+        self._keys, _ = follow(bundle, NoteKey.from_text(self._key))
         try:
-            answer = transport.get(f"{BASE}/log/consistency", {"from": size})
+            self._require_growth(self.seen, bundle.checkpoint, list(answer["proof"]))
+        except UntrustedError:
+            self._keys = before
+            raise
+        self._keep(self._successions, content.decode())
+        self._keep(self.path, bundle.checkpoint)
+
+    def _ask(self, transport: "Transport") -> tuple[str, list[str]]:
+        try:
+            answer = transport.get(f"{BASE}/log/consistency", {"from": size_of(self.seen)})
         except InvalidRequestError:
             # Shorter than what was seen: ask for what there is, as evidence.
             answer = transport.get(f"{BASE}/log/consistency", {"from": 0})
-        note = str(answer["checkpoint"])
-        if note != kept:
-            self._require_growth(kept, note, answer["proof"])
-            self._keep(self.path, note)
-        return note
+        return str(answer["checkpoint"]), list(answer["proof"])
+
+    def _ask_for_keys(self, transport: "Transport") -> Mapping[str, Any]:
+        try:
+            answer: Mapping[str, Any] = transport.get(KEYS, {"from": size_of(self.seen)})
+        except InvalidRequestError:
+            answer = transport.get(KEYS, {"from": 0})
+        return answer
+
+    def _knows_signers_of(self, *notes: str) -> bool:
+        try:
+            return all(self._read(note) for note in notes if note)
+        except SignatureError:
+            return False
 
     def accept_inclusion(
         self, transport: "Transport", inclusion: "LogInclusion", envelope_digest: str
-    ) -> None:
-        """Check the server's proof that it logged an envelope, in the log that is seen here.
+    ) -> int:
+        """Check the server's proof that it logged an envelope; answers the leaf.
 
         Raises:
             LogForkError: if the inclusion is for another history than the one seen here.
@@ -90,13 +181,14 @@ class LogWatch:
         from medperf.provenance.log_entry import LogEntry  # noqa: PLC0415
         from medperf.provenance.merkle import leaf_hash, verify_inclusion  # noqa: PLC0415
 
-        checkpoint = self._read(inclusion.checkpoint)
+        checkpoint = self._read_from(transport, inclusion.checkpoint)
         leaf = inclusion.leaf.encode()
         proof = [b64decode(step) for step in inclusion.proof]
         verify_inclusion(leaf_hash(leaf), inclusion.index, checkpoint.size, proof, checkpoint.root)
         if LogEntry.from_bytes(leaf).envelope_digest != envelope_digest:
             raise UntrustedError("the server's inclusion is for another statement")
         self.accept_checkpoint(transport, inclusion.checkpoint)
+        return inclusion.index
 
     def accept_checkpoint(self, transport: "Transport", note: str) -> None:
         """Have the server prove that a checkpoint it showed is of the log that is seen here.
@@ -105,7 +197,7 @@ class LogWatch:
             LogForkError: if it is of another history.
             UntrustedError: if the log's key did not sign it.
         """
-        size = self._read(note).size
+        size = self._read_from(transport, note).size
         with self._lock:
             kept = self.seen
             start, end = sorted((size_of(kept), size))
@@ -137,11 +229,17 @@ class LogWatch:
                 evidence=str(evidence),
             ) from error
 
-    def _read(self, note: str) -> "Checkpoint":
-        from medperf.provenance.checkpoint import read_checkpoint  # noqa: PLC0415
-        from medperf.provenance.notes import NoteKey  # noqa: PLC0415
+    def _read_from(self, transport: "Transport", note: str) -> "Checkpoint":
+        if not self._knows_signers_of(note):
+            self.demand(transport)
+        return self._read(note)
 
-        return read_checkpoint(note, NoteKey.from_text(self._key))
+    def _read(self, note: str) -> "Checkpoint":
+        return self.keys.read(note)
+
+    @property
+    def _successions(self) -> Path:
+        return self._folder / "keys.json"
 
     def _keep(self, path: Path, content: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -306,6 +306,16 @@ class LogForkError(UntrustedError):
     hint = "Keep both checkpoints and tell the other members: someone rewrote history."
 
 
+class LogKeyRevokedError(UntrustedError):
+    """The key that is trusted for the server's log was revoked, as the next key's holder says."""
+
+    code = "log-key-revoked"
+    hint = (
+        "Do not believe this message alone. Ask the operator and another member, by other ways,"
+        " which key is the log's now; then 'medperf log trust KEY', or 'medperf site trust KEY'."
+    )
+
+
 class FingerprintMismatchError(UntrustedError):
     """The dataset's files are not the ones that were registered."""
 

@@ -30,6 +30,21 @@ class LogGrowth(Record):
     proof: tuple[str, ...]
 
 
+class LogSuccessions(Record):
+    """Which keys followed each other in signing the log, proven by a log that only grew.
+
+    Attributes:
+        checkpoint: the signed note, to which all proofs lead.
+        statements: the successions, each with its envelope and its place in the log.
+        proof: that the log only grew to this checkpoint from what was asked for.
+    """
+
+    format: str
+    checkpoint: str
+    statements: tuple[dict[str, Any], ...]
+    proof: tuple[str, ...]
+
+
 class LogBundle(Record):
     """Everything that results rest on; docs/reference/verification.md says what is inside."""
 

@@ -62,10 +62,9 @@ class Checkpoint:
 
 
 def log_key(public: PublicKey) -> NoteKey:
-    """The log's key of a server with this key; what signs grants signs the log.
+    """The log's key of a server whose first key this is; what signs grants signs the log.
 
-    The log's name comes from the key, so whoever knows one knows the other, and no two logs share
-    a name.
+    The log's name comes from its first key, so no two logs share a name; later keys keep it.
     """
     return NoteKey(f"medperf-log-{public.key_id.removeprefix('sha256:')[:16]}", public)
 
@@ -87,3 +86,12 @@ def read_checkpoint(note: str, key: NoteKey) -> Checkpoint:
     if checkpoint.origin != key.name:
         raise LogForkError(f"expected a checkpoint of {key.name}, got one of {checkpoint.origin}")
     return checkpoint
+
+
+def claimed_checkpoint(note: str) -> Checkpoint:
+    """What a signed note says, before anybody looked who signed it.
+
+    Raises:
+        MalformedFileError: if it is not a checkpoint.
+    """
+    return Checkpoint.from_text(note.partition("\n\n")[0] + "\n")

@@ -58,6 +58,18 @@ class NoteKey:
         typed = b64encode(_ED25519 + self.public.raw).decode()
         return f"{self.name}+{self.hash.hex()}+{typed}"
 
+    def require_same_log(self, text: str) -> None:
+        """Insist that another key, as text, is one of the same log.
+
+        Raises:
+            InvalidRequestError: if it is none.
+        """
+        if type(self).from_text(text).name != self.name:
+            raise InvalidRequestError(
+                f"this is a key of another log than {self.name}",
+                hint="A log keeps its name, whatever happens to its server's key.",
+            )
+
     @cached_property
     def hash(self) -> bytes:
         """The four bytes that tell keys of one name apart."""

@@ -348,6 +348,36 @@ class KeyPredicate(Predicate):
         return {"key": PublicKey.from_text(self.public_key).key_id}
 
 
+class SuccessionPredicate(Predicate):
+    """From the next leaf on, another key signs the log and everything else the server says.
+
+    The following key signs this statement and, where the former one was only `rotated`, the former
+    key too: then whoever trusts the former trusts the following. A key that was `revoked` is lost
+    or stolen; its signature would mean nothing, and the following key has to be trusted anew.
+
+    Attributes:
+        log: the log's name, which stays.
+        former_key: signed until here.
+        public_key: signs from the next leaf on.
+    """
+
+    kind: ClassVar[str] = "succession"
+
+    log: str
+    former_key: Annotated[str, AfterValidator(_public_key)]
+    public_key: Annotated[str, AfterValidator(_public_key)]
+    cause: Literal["rotated", "revoked"]
+    at: UtcTime
+    reason: str = ""
+
+    def subjects(self) -> dict[str, str]:
+        """The digests this is about, by name."""
+        return {
+            "former_key": PublicKey.from_text(self.former_key).key_id,
+            "key": PublicKey.from_text(self.public_key).key_id,
+        }
+
+
 PREDICATES: tuple[type[Predicate], ...] = (
     DatasetPredicate,
     GrantPredicate,
@@ -357,6 +387,7 @@ PREDICATES: tuple[type[Predicate], ...] = (
     PolicyPredicate,
     ReleasePredicate,
     KeyPredicate,
+    SuccessionPredicate,
 )
 """Every kind of statement there is."""
 

@@ -1,8 +1,9 @@
 """Is it true? Checks a bundle against a trusted log key, step by step, without any I/O.
 
-The only thing trusted is the log's key: it signs the checkpoint (step 1) and the statements that
-enroll and revoke all other keys (step 3). Everything else follows from signatures, digests and the
-order of the log's leaves. `STEPS` numbers the steps; docs/reference/verification.md explains them.
+The only thing trusted is the log's key: it, or the key that properly followed it, signs the
+checkpoint (step 1) and the statements that enroll and revoke all other keys (step 3). Everything
+else follows from signatures, digests and the order of the log's leaves. `STEPS` numbers the steps;
+docs/reference/verification.md explains them.
 Steps 1 to 5 decide which statements to believe; steps 6 to 10, what they say about each result, are
 in `chain`; step 11 is in `leaderboard_check`, step 12 in `agreement_check`.
 """
@@ -15,12 +16,11 @@ from medperf.provenance.believed import Believed
 from medperf.provenance.bundle import Bundle
 from medperf.provenance.canonical import digest_of
 from medperf.provenance.chain import check_results
-from medperf.provenance.checkpoint import Checkpoint, read_checkpoint
+from medperf.provenance.checkpoint import Checkpoint
 from medperf.provenance.envelope import Envelope, verified_signers
+from medperf.provenance.inclusion import require_logged
 from medperf.provenance.key_history import KeySpan, key_history
 from medperf.provenance.leaderboard_check import check_leaderboard
-from medperf.provenance.log_entry import LogEntry
-from medperf.provenance.merkle import leaf_hash, verify_inclusion
 from medperf.provenance.notes import NoteKey
 from medperf.provenance.predicates import (
     Decider,
@@ -29,9 +29,11 @@ from medperf.provenance.predicates import (
     PolicyPredicate,
     Predicate,
     ResultPredicate,
+    SuccessionPredicate,
     decider_of,
 )
 from medperf.provenance.statements import Statement, read_any_statement
+from medperf.provenance.succession import LogKeys, follow
 from medperf.provenance.verdict import Verdict
 
 _SIGNERS = {
@@ -48,9 +50,9 @@ _SIGNERS = {
 def verify_bundle(bundle: Bundle, log_key: NoteKey) -> Verdict:
     """Check everything in the bundle and say what holds, what is missing and what does not hold."""
     verdict = Verdict()
-    checkpoint = _check_checkpoint(bundle.checkpoint, log_key, verdict)
+    log_keys, checkpoint = _check_checkpoint(bundle, log_key, verdict)
     logged = _check_inclusion(bundle, checkpoint, verdict)
-    keys = _check_keys(logged, log_key, verdict)
+    keys = _check_keys(logged, log_keys, verdict)
     believed = _check_statements(logged, keys, verdict)
     check_agreements(believed, verdict)
     check_results(believed, verdict)
@@ -73,14 +75,16 @@ class _Logged:
 
 
 # Step 1
-def _check_checkpoint(note: str, log_key: NoteKey, verdict: Verdict) -> Checkpoint | None:
+def _check_checkpoint(
+    bundle: Bundle, log_key: NoteKey, verdict: Verdict
+) -> tuple[LogKeys, Checkpoint | None]:
     try:
-        checkpoint = read_checkpoint(note, log_key)
+        keys, checkpoint = follow(bundle, log_key)
     except MedPerfError as error:
         verdict.fail(1, "checkpoint", error.detail)
-        return None
+        return LogKeys.only(log_key), None
     verdict.hold(1, "checkpoint", f"{log_key.name} signed a log of {checkpoint.size} statements")
-    return checkpoint
+    return keys, checkpoint
 
 
 # Step 2
@@ -96,11 +100,7 @@ def _check_inclusion(
             if log is None:
                 verdict.miss(2, about, "its place in the log is not given")
             elif checkpoint is not None:
-                leaf = log.leaf.encode()
-                verify_inclusion(
-                    leaf_hash(leaf), log.index, checkpoint.size, log.hashes, checkpoint.root
-                )
-                _require_leaf(LogEntry.from_bytes(leaf), envelope, statement.predicate.kind)
+                require_logged(envelope, statement.predicate.kind, log, checkpoint)
                 verdict.hold(2, about, f"it is leaf {log.index} of {checkpoint.size}")
                 proven.append(_Logged(envelope, statement, about, log.index))
         except MedPerfError as error:
@@ -108,20 +108,16 @@ def _check_inclusion(
     return proven
 
 
-def _require_leaf(entry: LogEntry, envelope: Envelope, kind: str) -> None:
-    if entry.envelope_digest != envelope.digest:
-        raise SignatureError(f"its leaf names another envelope, {entry.envelope_digest}")
-    if entry.kind != kind:
-        raise SignatureError(f"its leaf says it is a {entry.kind}, not a {kind}")
-
-
 # Step 3
-def _check_keys(logged: list[_Logged], log_key: NoteKey, verdict: Verdict) -> dict[str, KeySpan]:
-    own = log_key.public
+def _check_keys(logged: list[_Logged], log_keys: LogKeys, verdict: Verdict) -> dict[str, KeySpan]:
     events: dict[int, KeyPredicate] = {}
     for item in logged:
         event = item.statement.predicate
+        if isinstance(event, SuccessionPredicate):
+            following = event.subjects()["key"]
+            verdict.hold(3, item.about, f"the log's key was {event.cause}, {following} follows")
         if isinstance(event, KeyPredicate):
+            own = log_keys.at_leaf(item.index)
             try:
                 verified_signers(item.envelope, {own.key_id: own})
             except SignatureError as error:
@@ -129,9 +125,7 @@ def _check_keys(logged: list[_Logged], log_key: NoteKey, verdict: Verdict) -> di
             else:
                 events[item.index] = event
                 verdict.hold(3, item.about, f"{event.event} for {event.owner_type} {event.owner}")
-    history = key_history(events)
-    history[own.key_id] = KeySpan(own, "server", None, log_key.name, enrolled_index=-1)
-    return history
+    return {**key_history(events), **log_keys.history()}
 
 
 # Steps 4 and 5
@@ -140,7 +134,7 @@ def _check_statements(
 ) -> list[Believed]:
     believed = []
     for item in logged:
-        if isinstance(item.statement.predicate, KeyPredicate):
+        if isinstance(item.statement.predicate, KeyPredicate | SuccessionPredicate):
             signers: dict[str, str] | None = {}
         else:
             signers = _check_signatures(item, keys, verdict)

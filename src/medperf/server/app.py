@@ -5,9 +5,10 @@ import secrets
 import signal
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from types import FrameType
@@ -37,6 +38,7 @@ from medperf.server.direct import Answer, DirectReads
 from medperf.server.executions import work_route
 from medperf.server.executions.routes import routes as execution_routes
 from medperf.server.executions.waiting import Waiters, watch
+from medperf.server.log.keys import ServerKeys
 from medperf.server.log.routes import files as log_files
 from medperf.server.log.routes import routes as log_routes
 from medperf.server.log.signing import LogSigner
@@ -82,6 +84,7 @@ def build_app(
     settings: ServerSettings,
     signer: Signer,
     *,
+    look_for_keys: Callable[[], Iterable[Signer]] = tuple,
     clock: Clock = system_clock,
     new_secret: Callable[[], str] = new_secret,
     database: Database | None = None,
@@ -89,10 +92,12 @@ def build_app(
 ) -> FastAPI:
     """Build the server of these settings, which signs with this key.
 
-    ``signed_log`` is where the last checkpoint is kept, so that no earlier one is ever signed.
+    ``look_for_keys`` finds the next one when the log says that another key follows. ``signed_log``
+    is where the last checkpoint is kept, so that no earlier one is ever signed.
     """
-    log = LogSigner(signer, signed_log)
-    identity = Identity(settings.name, signer, new_secret, settings.grant_valid, log)
+    keys = ServerKeys(signer, look_for_keys)
+    log = LogSigner(keys, signed_log)
+    identity = Identity(settings.name, keys, new_secret, settings.grant_valid, log)
     program = Program(
         database or Database(settings.database_url),
         identity,
@@ -122,7 +127,7 @@ def build_app(
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
     app.add_middleware(DirectReads, reads=_direct_reads())
-    app.add_middleware(SignedAnswers, signer=signer, clock=clock)
+    app.add_middleware(SignedAnswers, signer=partial(_signer_now, app), clock=clock)
     app.add_middleware(LimitedBody, largest_bytes=settings.largest_body_bytes)
     app.add_middleware(Observed, metrics=app.state.metrics)
     return app
@@ -135,6 +140,16 @@ def _direct_reads() -> dict[str, Answer]:
         if isinstance(router, NounRouter)
         for path, answer in router.direct.items()
     }
+
+
+async def _signer_now(app: FastAPI) -> Signer:
+    program: Program = app.state.program
+
+    def look() -> Signer:
+        with program.database.reading() as connection:
+            return program.identity.keys.signer(connection)
+
+    return await program.look(look)
 
 
 @asynccontextmanager

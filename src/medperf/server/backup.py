@@ -21,8 +21,9 @@ from medperf.server.db.migrate import current, upgrade
 from medperf.server.db.queries import value
 from medperf.server.db.session import Database
 from medperf.server.db.tables import metadata
+from medperf.server.log.keys import ServerKeys
 from medperf.server.log.signing import LogSigner
-from medperf.server.operations import load_key, prepare_folder, write_secret
+from medperf.server.operations import load_key, prepare_folder, settle_next_key, write_secret
 from medperf.server.settings import (
     DATABASE_FILE,
     KEY_FILE,
@@ -45,6 +46,7 @@ def backup(folder: Path, target: Path, *, clock: Clock = system_clock) -> int:
     database = Database(settings.database_url, for_operator=True)
     if target.exists():
         raise ConflictError(f"{target} exists, a backup never overwrites", hint="Name a new file.")
+    settle_next_key(folder, database)
     header = {
         "format": FORMAT,
         "made_at": format_time(clock()),
@@ -130,7 +132,8 @@ def _clear(database: Database) -> None:
 
 def _require_continues(key: str, folder: Path, database: Database) -> None:
     """Refuse a backup that is older than what the server of this folder signed last."""
-    signer = LogSigner(PrivateKey.from_pem(key.encode()), folder / SIGNED_LOG_FILE)
+    keys = ServerKeys(PrivateKey.from_pem(key.encode()))
+    signer = LogSigner(keys, folder / SIGNED_LOG_FILE)
     with database.reading() as connection:
         signer.checkpoint(connection)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from medperf.provenance.envelope import Envelope
 from medperf.provenance.keys import Signer
+from medperf.server.log.keys import ServerKeys
 from medperf.server.log.signing import LogSigner
 from medperf.server.remembering import Remembered
 
@@ -49,10 +50,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a server is: its name and the key that signs its grants."""
+    """What a server is: its name and the keys that sign its grants."""
 
     name: str
-    signer: Signer
+    keys: ServerKeys
     new_secret: Callable[[], str]
     """A new text of 256 random bits."""
     grant_valid: timedelta
@@ -79,3 +80,12 @@ class Call:
     now: datetime
     server: Identity
     signed: Signed | None = None
+
+    @property
+    def signer(self) -> Signer:
+        """The server's key that is in force in this transaction.
+
+        Raises:
+            UnavailableError: if this machine does not have it.
+        """
+        return self.server.keys.signer(self.connection)

@@ -10,6 +10,7 @@ from medperf import __version__
 from medperf.domain.errors import UnavailableError
 from medperf.domain.identifiers import format_time
 from medperf.domain.people import ServerInfo
+from medperf.provenance.notes import NoteKey
 from medperf.server.db.migrate import is_current
 from medperf.server.executions.queries import count_by_state
 from medperf.server.metrics import CONTENT_TYPE
@@ -28,13 +29,14 @@ async def healthz() -> Response:
 
 @root.get("/readyz", name="readyz")
 async def readyz(request: Request) -> Response:
-    """The database answers and has the schema of this version."""
+    """The database answers, has the schema of this version, and the server's key is here."""
     program: Program = request.app.state.program
     if not await program.in_thread(partial(is_current, program.database)):
         raise UnavailableError(
             "the database has another schema than this version needs",
             hint="Start the server once with 'medperf server start', which migrates it.",
         )
+    await program.in_thread(partial(_keys, program))
     return Response("ready\n", media_type="text/plain")
 
 
@@ -53,20 +55,28 @@ async def metrics(request: Request) -> Response:
 async def get_server(request: Request) -> Response:
     """Who this server is, and the key that its grants verify with."""
     program: Program = request.app.state.program
-    signer = program.identity.signer
+    key = await program.look(partial(_keys, program))
     return Response(
         to_json(
             {
                 "name": program.identity.name,
                 "version": __version__,
-                "public_key": signer.public.to_text(),
-                "key_id": signer.key_id,
-                "log_key": program.identity.log.key.to_text(),
+                "public_key": key.public.to_text(),
+                "key_id": key.public.key_id,
+                "log_key": key.to_text(),
                 "time": format_time(program.clock()),
             }
         ),
         media_type="application/json",
     )
+
+
+def _keys(program: Program) -> NoteKey:
+    """The log's key that is in force, which this process can sign with."""
+    with program.database.reading() as connection:
+        found = program.identity.keys.history(connection).current
+    program.identity.keys.having(found.public)
+    return found
 
 
 def _executions(program: Program) -> dict[str, int]:

@@ -4,6 +4,7 @@ And what happens to a courier's: the answer is signed.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import perf_counter
 
@@ -11,7 +12,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medperf.domain.clock import Clock
-from medperf.domain.errors import TooLargeError
+from medperf.domain.errors import TooLargeError, UnavailableError
 from medperf.provenance.answer_signing import (
     ANSWER_HEADER,
     FOR_HEADER,
@@ -115,7 +116,7 @@ class Observed:
 class SignedAnswers:
     """Signs every answer that a courier takes to a site, whatever it says."""
 
-    def __init__(self, app: ASGIApp, signer: Signer, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, signer: Callable[[], Awaitable[Signer]], clock: Clock) -> None:
         self._app = app
         self._signer = signer
         self._clock = clock
@@ -152,7 +153,11 @@ class SignedAnswers:
                 status=start["status"],
                 answer_sha256=hashlib.sha256(content).hexdigest(),
             )
-            signature = sign_answer(self._signer, answered, self._clock())
+            try:
+                signature = sign_answer(await self._signer(), answered, self._clock())
+            except UnavailableError as error:
+                await problem(error)(scope, receive, send)
+                return
             start["headers"] = [
                 *start.get("headers", ()),
                 (ANSWER_HEADER.lower().encode(), signature.encode()),

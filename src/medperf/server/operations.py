@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Connection
 from uvicorn.supervisors import Multiprocess
 
 from medperf.domain.clock import Clock, system_clock
@@ -29,6 +30,8 @@ from medperf.server.db.queries import row
 from medperf.server.db.session import Database
 from medperf.server.db.tables import organizations
 from medperf.server.db.writing import add, record
+from medperf.server.log.key_queries import newest_succession
+from medperf.server.log.keys import ServerKeys, log_keys
 from medperf.server.log.signing import LogSigner
 from medperf.server.logs import configure_logs
 from medperf.server.metrics import MULTIPROCESS_VARIABLE
@@ -38,6 +41,7 @@ from medperf.server.settings import (
     ADDRESS_FILE,
     DATABASE_FILE,
     KEY_FILE,
+    NEXT_KEY_FILE,
     SIGNED_LOG_FILE,
     ServerSettings,
 )
@@ -83,13 +87,10 @@ def invite_user(
 ) -> IssuedInvitation:
     """Let somebody in from the server's own machine: the first admin comes in this way."""
     settings = ServerSettings.load(folder)
-    key = load_key(folder)
-    log = LogSigner(key, folder / SIGNED_LOG_FILE)
-    identity = Identity(settings.name, key, new_secret, settings.grant_valid, log)
     database = Database(settings.database_url, for_operator=True)
     try:
         with database.writing() as connection:
-            call = Call(connection, Caller(is_admin=True), clock(), identity)
+            call = own_call(folder, settings, connection, clock)
             form = InvitationForm(
                 kind=InvitationKind.USER,
                 organization_id=_organization(call, organization),
@@ -118,10 +119,11 @@ def start(
     """
     folder = folder.resolve()
     settings = ServerSettings.load(folder)
-    key = load_key(folder)
     configure_logs()
     _with_database(settings, upgrade)
-    _with_database(settings, partial(_require_own_log, LogSigner(key, folder / SIGNED_LOG_FILE)))
+    _with_database(settings, partial(settle_next_key, folder))
+    signer = LogSigner(keys_of(folder), folder / SIGNED_LOG_FILE)
+    _with_database(settings, partial(_require_own_log, signer))
     os.environ[FOLDER_VARIABLE] = str(folder)
     config = uvicorn.Config(
         "medperf.server.operations:app_of_folder",
@@ -169,7 +171,10 @@ def app_of_folder() -> FastAPI:
         # Killed without a chance to stop its processes, it would leave them behind, answering.
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
     return build_app(
-        ServerSettings.load(folder), load_key(folder), signed_log=folder / SIGNED_LOG_FILE
+        ServerSettings.load(folder),
+        load_key(folder),
+        look_for_keys=partial(keys_here, folder),
+        signed_log=folder / SIGNED_LOG_FILE,
     )
 
 
@@ -206,11 +211,48 @@ def load_key(folder: Path) -> PrivateKey:
         raise EmptyInputError(f"{folder} has no {KEY_FILE}") from None
 
 
+def keys_here(folder: Path) -> list[PrivateKey]:
+    """The keys in a folder: the one in use, and the next one while it takes its place."""
+    paths = (folder / KEY_FILE, folder / NEXT_KEY_FILE)
+    return [PrivateKey.from_pem(path.read_bytes()) for path in paths if path.exists()]
+
+
+def keys_of(folder: Path) -> ServerKeys:
+    """The keys of the server in a folder.
+
+    Raises:
+        EmptyInputError: if there is none.
+    """
+    return ServerKeys(load_key(folder), partial(keys_here, folder))
+
+
+def own_call(folder: Path, settings: ServerSettings, connection: Connection, clock: Clock) -> Call:
+    """A call of the operator, on the server's own machine."""
+    keys = keys_of(folder)
+    log = LogSigner(keys, folder / SIGNED_LOG_FILE)
+    identity = Identity(settings.name, keys, new_secret, settings.grant_valid, log)
+    return Call(connection, Caller(is_admin=True), clock(), identity)
+
+
+def settle_next_key(folder: Path, database: Database) -> None:
+    """Put the next key in the old one's place, if the log says that it follows already."""
+    path = folder / NEXT_KEY_FILE
+    if not path.exists():
+        return
+    with database.writing() as connection:  # nobody else makes or moves a key meanwhile
+        if path.exists() and newest_succession(connection) is not None:
+            following = PrivateKey.from_pem(path.read_bytes()).public
+            if log_keys(connection, None).current.public == following:
+                path.replace(folder / KEY_FILE)
+
+
 def write_secret(path: Path, content: bytes) -> None:
     """Write a new file that only its owner may ever have read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _with_database(settings: ServerSettings, act: Callable[[Database], None]) -> None:

@@ -12,6 +12,7 @@ from medperf.domain.identifiers import Name
 
 SETTINGS_FILE = "server.yaml"
 KEY_FILE = "server-key.pem"
+NEXT_KEY_FILE = "server-next-key.pem"
 SIGNED_LOG_FILE = "log-checkpoint"
 ADDRESS_FILE = "server.address"
 DATABASE_FILE = "data.sqlite"

@@ -1,7 +1,7 @@
 """Fetching the agreements of a site's organization, and believing only what their parties signed.
 
 The server says which agreements there are; what they say comes from the bundle of their statements,
-verified against the log's key that was pinned at enrollment. An end before the term is believed
+verified against the log's key that is trusted here. An end before the term is believed
 from a party's statement alone, too.
 """
 
@@ -14,7 +14,6 @@ from medperf.domain.agreements import Agreement
 from medperf.domain.clock import Clock
 from medperf.domain.errors import MalformedFileError, UntrustedError
 from medperf.provenance.bundle import Bundle
-from medperf.provenance.notes import NoteKey
 from medperf.provenance.verdict import VerifiedAgreement
 from medperf.provenance.verify import verify_bundle
 from medperf.site.store.agreements import Agreements, KnownAgreement
@@ -28,7 +27,6 @@ class AgreementWatch:
         client: ServerClient,
         known: Agreements,
         log_watch: LogWatch,
-        log_key: NoteKey,
         *,
         clock: Clock,
         log: Any,
@@ -36,7 +34,6 @@ class AgreementWatch:
         self._client = client
         self._known = known
         self._log_watch = log_watch
-        self._log_key = log_key
         self._clock = clock
         self._log = log
 
@@ -69,7 +66,7 @@ class AgreementWatch:
         content = self._client.agreements.bundle(offered.id).model_dump(mode="json")
         text = json.dumps(content)
         bundle = Bundle.from_bytes(text.encode())
-        verdict = verify_bundle(bundle, self._log_key)
+        verdict = verify_bundle(bundle, self._log_watch.keys.current)
         found = next((a for a in verdict.agreements if a.terms.agreement_id == offered.id), None)
         if found is None or not verdict.is_verified:
             faults = "; ".join(

@@ -24,8 +24,7 @@ from medperf.client.log_watch import LogWatch
 from medperf.client.offline import offline_client
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
-from medperf.provenance.checkpoint import log_key
-from medperf.provenance.keys import PrivateKey, PublicKey
+from medperf.provenance.keys import PrivateKey
 from medperf.runners.selection import RunnerSet, standard_runners
 from medperf.site import link, policy_reports, records
 from medperf.site.acting import Person, acting_person
@@ -255,7 +254,7 @@ class Site:
             file,
             self.mailbox,
             self.folder.carried,
-            server_key=PublicKey.from_text(self.settings.server_public_key),
+            log_watch=self.log_watch,
             site_key_id=self.signer.key_id,
         )
         self.jobs.hurry()
@@ -272,7 +271,7 @@ class Site:
             self.mailbox,
             self.signer,
             server=self.settings.server,
-            log_key=log_key(PublicKey.from_text(self.settings.server_public_key)),
+            log_key=self.log_watch.keys.current,
             seen=self.log_watch.seen,
             ledger=self.ledger,
             clock=self.clock,
@@ -351,8 +350,7 @@ def open_site(
     )
     fingerprints = FingerprintCache(place.root / "fingerprints.db", clock)
     planner = Planner(records_, datasets_)
-    server_key = PublicKey.from_text(settings.server_public_key)
-    log_watch = LogWatch(place.log, log_key(server_key).to_text())
+    log_watch = LogWatch(place.log, settings.log_key)
     agreements_ = Agreements(store)
     log = log or site_log()
     screening = Screening(store, clock, settings_file.current)
@@ -401,13 +399,12 @@ def open_site(
         link=Link(store, clock),
         log_watch=log_watch,
         agreements=agreements_,
-        agreement_watch=AgreementWatch(
-            client, agreements_, log_watch, log_key(server_key), clock=clock, log=log
-        ),
+        agreement_watch=AgreementWatch(client, agreements_, log_watch, clock=clock, log=log),
         mailbox=mailbox_,
         _settings=settings_file,
         _verifier=GrantVerifier(
-            server_key,
+            log_watch,
+            client.transport,
             settings.site_id,
             signer.key_id,
             clock,

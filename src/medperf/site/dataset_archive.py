@@ -64,7 +64,7 @@ class DatasetArchive:
         Args:
             datasets: the site's datasets.
             folder: where their files lie.
-            site: names the site everywhere the same, for instance ``<server key id>/9``.
+            site: names the site everywhere the same, for instance ``<log name>/9``.
             cache: what earlier fingerprints read.
             random: for salts.
             reserve_bytes: what stays free on the disk.

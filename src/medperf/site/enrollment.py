@@ -18,6 +18,7 @@ from typing import Self
 from medperf.client.api import ServerClient
 from medperf.client.carrying import ResultsBundle
 from medperf.client.key_file import own_key_file, read_key_file
+from medperf.client.log_watch import LogWatch
 from medperf.client.offline import offline_client
 from medperf.client.transport import SiteCredential
 from medperf.domain.clock import Clock, system_clock
@@ -31,7 +32,7 @@ from medperf.domain.errors import (
     UnauthenticatedError,
 )
 from medperf.domain.people import Enrollment, ServerInfo, Site
-from medperf.provenance.keys import PrivateKey, PublicKey
+from medperf.provenance.keys import PrivateKey
 from medperf.provenance.notes import NoteKey
 from medperf.site.folder import SiteFolder
 from medperf.site.intake import TakenIn, take_in
@@ -80,13 +81,12 @@ def enroll(
     signer = own_key_file(place.key)
     anybody, site = connect(address, None), connect(address, SiteCredential(signer, clock))
     try:
-        info = anybody.info()
-        _require_key(info)
+        trusted = _log_key(anybody.info())
         enrolled = _take_up(anybody, site, signer, invitation, name)
     finally:
         anybody.close()
         site.close()
-    settings = _settings(enrolled, address, info.public_key)
+    settings = _settings(enrolled, address, trusted)
     with Store(place.store, (policies.TABLES,)) as store:
         _begin(place, store, signer, settings, clock)
     return settings
@@ -145,13 +145,12 @@ def finish_enrolling(place: SiteFolder, *, clock: Clock = system_clock) -> Setti
         InvitationError: the invitation is unknown, used by somebody else, or expired.
     """
     wanted, signer = Enrolling.of(place), read_key_file(place.key)
-    public = NoteKey.from_text(wanted.log_key).public
     with Store(place.store, (policies.TABLES, mailbox.TABLES)) as store:
         answer = OfflineServer(Mailbox(store, clock), clock).answer
         anybody = offline_client(wanted.server, None, answer)
         site = offline_client(wanted.server, SiteCredential(signer, clock), answer)
         enrolled = _take_up(anybody, site, signer, wanted.invitation, wanted.name)
-        settings = _settings(enrolled, wanted.server, public.to_text(), air_gapped=True)
+        settings = _settings(enrolled, wanted.server, wanted.log_key, air_gapped=True)
         _begin(place, store, signer, settings, clock)
     place.enrolling.unlink()
     return settings
@@ -165,13 +164,13 @@ def take_in_enrolling(
     Raises:
         MedPerfError: as `medperf.site.intake.take_in` and `finish_enrolling`.
     """
-    public = NoteKey.from_text(Enrolling.of(place).log_key).public
+    log_watch = LogWatch(place.log, Enrolling.of(place).log_key)
     with Store(place.store, (mailbox.TABLES,)) as store:
         taken = take_in(
             file,
             Mailbox(store, clock),
             place.carried,
-            server_key=public,
+            log_watch=log_watch,
             site_key_id=read_key_file(place.key).key_id,
         )
     return taken, finish_enrolling(place, clock=clock)
@@ -200,11 +199,11 @@ def write_enrolling_results(
         )
 
 
-def _settings(enrolled: Site, server: str, public_key: str, air_gapped: bool = False) -> Settings:
+def _settings(enrolled: Site, server: str, log_key: str, air_gapped: bool = False) -> Settings:
     return Settings(
         name=enrolled.name,
         server=server,
-        server_public_key=public_key,
+        log_key=log_key,
         site_id=enrolled.id,
         organization_id=enrolled.organization_id,
         air_gapped=air_gapped,
@@ -255,7 +254,10 @@ def who_has_key(site: ServerClient) -> Site | None:
         return None
 
 
-def _require_key(info: ServerInfo) -> None:
-    key = PublicKey.from_text(info.public_key)
-    if key.key_id != info.key_id:
-        raise InvalidRequestError(f"the server calls its key {info.key_id}, it is {key.key_id}")
+def _log_key(info: ServerInfo) -> str:
+    key = NoteKey.from_text(info.log_key)
+    if key.public.key_id != info.key_id:
+        raise InvalidRequestError(
+            f"the server calls its key {info.key_id}, the log's is {key.public.key_id}"
+        )
+    return info.log_key

@@ -1,19 +1,22 @@
 """Grants: the server's permission for one execution, verified before anything runs.
 
-A grant must be signed by the key pinned at enrollment, be for this site and key, be in force now,
-and name exactly the digests that this site found by itself.
+A grant must be signed by the server's key, be for this site and key, be in force now, and name
+exactly the digests that this site found by itself. One that a former key of the server signed holds
+only if the log proves that it was signed while that key was in force.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
+from medperf.client.log import Log
+from medperf.client.log_watch import LogWatch
+from medperf.client.transport import Transport
 from medperf.domain.benchmarks import Benchmark
 from medperf.domain.clock import Clock
 from medperf.domain.container_records import Container
 from medperf.domain.errors import ClockSkewError, DigestMismatchError, GrantError, SignatureError
 from medperf.domain.identifiers import format_time
-from medperf.provenance.envelope import Envelope, verify
-from medperf.provenance.keys import PublicKey
+from medperf.provenance.envelope import Envelope, verified_signers, verify
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate
 from medperf.provenance.request_signing import MAX_SKEW_S
 from medperf.provenance.statements import Statement, read_statement
@@ -23,7 +26,8 @@ from medperf.provenance.statements import Statement, read_statement
 class GrantVerifier:
     """What this site knows by itself about any grant it may get."""
 
-    server_key: PublicKey
+    log_watch: LogWatch
+    transport: Transport
     site_id: int
     site_key_id: str
     clock: Clock
@@ -32,15 +36,16 @@ class GrantVerifier:
         """Answer the grant if it permits exactly these inputs here and now.
 
         Raises:
-            SignatureError: it is not signed by the pinned server key.
+            SignatureError: it is not signed by the server's key, or by a former one too late.
             GrantError: it is for another site or key, or expired.
             ClockSkewError: it was issued in this machine's future.
             DigestMismatchError: it names other inputs; the message says which.
+            UnavailableError: only the server can tell whether it holds, and is away.
         """
         try:
-            payload = verify(envelope, {self.server_key.key_id: self.server_key})
+            payload = self._signed(envelope)
         except SignatureError as error:
-            raise SignatureError(f"this grant is not the pinned server's: {error}") from error
+            raise SignatureError(f"this grant is not the trusted server's: {error}") from error
         grant = read_statement(payload, GrantPredicate)
         said = grant.predicate
         if (said.site_id, said.site_key_id) != (self.site_id, self.site_key_id):
@@ -52,6 +57,24 @@ class GrantVerifier:
             )
         self._require_in_force(said)
         return grant
+
+    def _signed(self, envelope: Envelope) -> bytes:
+        signers = {each.keyid for each in envelope.signatures}
+        if self.log_watch.keys.current.public.key_id not in signers:
+            self.log_watch.demand(self.transport)  # the next key may sign already
+        keys = self.log_watch.keys
+        current = keys.current.public
+        if current.key_id in signers:
+            return verify(envelope, {current.key_id: current})
+        former = {span.public.key_id: span.public for span in keys.history().values()}
+        payload, signed_by = verified_signers(envelope, former)
+        inclusion = Log(self.transport).proof(envelope=envelope.digest)
+        leaf = self.log_watch.accept_inclusion(self.transport, inclusion, envelope.digest)
+        if keys.at_leaf(leaf).key_id not in signed_by:
+            raise SignatureError(
+                f"a former key signed it, and it was logged as leaf {leaf}, after that key's time"
+            )
+        return payload
 
     def _require_in_force(self, grant: GrantPredicate) -> None:
         now = self.clock()

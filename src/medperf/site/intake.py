@@ -1,6 +1,7 @@
 """Taking in a work bundle: nothing of it is used before all of it was checked.
 
-1. It is for this site: the server's answers are signed for this site's key.
+1. It is for this site: the server's answers are signed for this site's key. Where the server's key
+   was followed by another, the bundle brings the succession, which needs no other signature.
 2. Every answer is what the server signed; one that was changed spoils the whole bundle.
 3. It is newer than whatever was taken in before, in each of its parts: old answers, such as a list
    of revoked executions before the last revocation, cannot come back.
@@ -9,6 +10,7 @@
 Files are checked where they are used, like files from a network: by the digest that was registered.
 """
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,12 +24,15 @@ from medperf.client.carrying import (
     opened_work_bundle,
     unpack_file,
 )
+from medperf.client.log_watch import KEYS, LogWatch, size_of
 from medperf.domain.errors import BundleReplayedError, ConflictError, NotCarriedError
 from medperf.domain.identifiers import format_time
 from medperf.provenance.answer_signing import verify_answer
 from medperf.provenance.keys import PublicKey
 from medperf.site.offline import GRANTS
 from medperf.site.store.mailbox import Mailbox
+
+_OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class CarriedFiles:
 
 
 def take_in(
-    file: Path, mailbox: Mailbox, folder: Path, *, server_key: PublicKey, site_key_id: str
+    file: Path, mailbox: Mailbox, folder: Path, *, log_watch: LogWatch, site_key_id: str
 ) -> TakenIn:
     """Check a work bundle and put it in the place of the last one.
 
@@ -83,6 +88,7 @@ def take_in(
         MalformedFileError: it is another file, cut short or damaged.
         ConflictError: it is for another site.
         SignatureError: the server did not sign what it says.
+        LogKeyRevokedError: the server's key was revoked, and nobody here trusts the next one yet.
         BundleReplayedError: it, or a part of it, is not newer than what was taken in before.
     """
     with opened_work_bundle(file) as (manifest, archive):
@@ -91,7 +97,7 @@ def take_in(
                 f"{file} is for the site with key {manifest.for_key}, this site's is {site_key_id}",
                 hint="Run 'medperf bundle work' for this site.",
             )
-        checked = _checked(manifest, mailbox, server_key)
+        checked = _checked(manifest, mailbox, _server_key(manifest, log_watch))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         files = CarriedFiles(folder)
         for carried in manifest.files:
@@ -113,6 +119,22 @@ class _Checked:
     answers: list[CarriedAnswer]
     awaited: list[CarriedAnswer]
     newest_at: datetime
+
+
+def _server_key(manifest: WorkManifest, log_watch: LogWatch) -> PublicKey:
+    """The key that signed the bundle's answers: the one known here, or one that followed it."""
+    for each in manifest.answers:
+        if _is_about_keys(each, log_watch):
+            told = json.loads(each.body)
+            if len(told.get("statements", ())) >= len(log_watch.keys.spans):
+                log_watch.learn(told)
+            break
+    return log_watch.keys.current.public
+
+
+def _is_about_keys(answer: CarriedAnswer, log_watch: LogWatch) -> bool:
+    wanted = f"{KEYS}?from={size_of(log_watch.seen)}"
+    return (answer.method, answer.target, answer.status) == ("GET", wanted, _OK)
 
 
 def _checked(manifest: WorkManifest, mailbox: Mailbox, server_key: PublicKey) -> _Checked:

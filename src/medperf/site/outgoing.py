@@ -34,7 +34,7 @@ def write_results_bundle(
         mailbox: the outbox.
         signer: the site's key.
         server: the address of the server it is for.
-        log_key: the key of that server's log.
+        log_key: the key of that server's log, as it is known here now.
         seen: the checkpoint of the log that the site saw last; empty before the first.
         ledger: of everything that ever left; a site that is not enrolled yet has none.
         clock: the time.

@@ -207,7 +207,7 @@ class Queue:
                     execution_id=number,
                 )
         except (errors.MedPerfError, ValidationError) as error:
-            if isinstance(error, errors.ClockSkewError):
+            if isinstance(error, errors.ClockSkewError | errors.UnavailableError):
                 return error
             if isinstance(error, errors.UntrustedError):
                 error.context["execution_id"] = number

@@ -24,7 +24,7 @@ class Settings(BaseModel):
 
     name: Name
     server: str = Field(pattern=r"^https?://\S+$")
-    server_public_key: str
+    log_key: str
     site_id: Id
     organization_id: Id
 
@@ -55,7 +55,7 @@ class Settings(BaseModel):
     largest_share: float = Field(default=0.5, gt=0, le=1)
 
 
-IDENTITY = ("name", "server", "server_public_key", "site_id", "organization_id")
+IDENTITY = ("name", "server", "log_key", "site_id", "organization_id")
 """Settings that enrollment fixed; ``set`` refuses them."""
 
 _COMMENTS = {
@@ -165,6 +165,13 @@ def set_setting(path: Path, key: str, value: str) -> Settings:
         raise InvalidRequestError(f"{key} cannot be {value!r}: {detail}") from None
     replace_file(path, changed)
     return settings
+
+
+def set_log_key(path: Path, key: str) -> None:
+    """Trust another key of the server's log; the caller has checked that it is one."""
+    text = path.read_text("utf-8")
+    parse_settings(text, path.name)
+    replace_file(path, _with_line(text, "log_key", _line("log_key", key)))
 
 
 def _flat(text: str, name: str) -> tuple[dict[str, Any], dict[str, int]]:

@@ -7,6 +7,7 @@ rest follows the policy: who (audience), from when on (moment), and how much (de
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from medperf.analysis.leaderboard import Entry
 from medperf.analysis.pooled_cells import Sight
@@ -14,6 +15,7 @@ from medperf.analysis.site_results import SiteResult
 from medperf.domain.benchmarks import AnalysisPlan, Audience, Detail, Moment
 from medperf.domain.errors import UnavailableError
 from medperf.domain.results import TypedResult
+from medperf.provenance.keys import Signer
 from medperf.server.benchmarks import queries
 from medperf.server.benchmarks.queries import BENCHMARKS
 from medperf.server.call import Call, Wire
@@ -127,13 +129,17 @@ class _Policy:
         self.withheld_reason = "" if self._leads else self._reason(has_come)
 
     def name_of(self, result: Wire) -> str:
-        """A site's name, or a pseudonym that is stable within the benchmark."""
+        """A site's name, or a pseudonym that stays within a benchmark, under one server key."""
         if not self.hides(result):
             return str(result["site"])
         # A signature cannot be made by others, so nobody finds the site by trying all numbers.
         said = f"medperf-pseudonym:{self._benchmark['id']}:{result['site_id']}"
-        secret = self._call.server.signer.sign(said.encode())
+        secret = self._signer.sign(said.encode())
         return "site " + hashlib.sha256(secret).hexdigest()[:8]
+
+    @cached_property
+    def _signer(self) -> Signer:
+        return self._call.signer
 
     def hides(self, result: Wire) -> bool:
         """Whether a result's site has a pseudonym for the caller."""

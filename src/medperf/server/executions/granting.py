@@ -123,7 +123,7 @@ def _new_grant(call: Call, site_id: int, inputs: Wire, new: list[Said]) -> Wire:
         issued_at=call.now,
         expires_at=expires_at,
     )
-    envelope = sign(make_statement(grant.subjects(), grant), call.server.signer)
+    envelope = sign(make_statement(grant.subjects(), grant), call.signer)
     granted = envelope.model_dump(mode="json")
     change(call, executions, number, granted=granted, grant_digest=envelope.payload_digest)
     record(call, "execution.grant", f"execution:{number}", grant=envelope.payload_digest)

@@ -31,7 +31,7 @@ P = TypeVar("P", bound=Predicate)
 
 def signed(call: Call, said: Predicate) -> Envelope:
     """What the server itself says."""
-    return sign(make_statement(said.subjects(), said), call.server.signer)
+    return sign(make_statement(said.subjects(), said), call.signer)
 
 
 def decided(call: Call, said: Callable[[Decider, str], P], actor: str) -> Envelope:
@@ -105,7 +105,7 @@ def _countersigned(call: Call, by: Callable[[datetime], P], key: PublicKey) -> E
     _require_same(statement, expected)
     call.signed.is_taken = True
     own = tuple(each for each in given.signatures if each.keyid == key.key_id)
-    countersigned = sign(payload, call.server.signer)
+    countersigned = sign(payload, call.signer)
     return countersigned.model_copy(update={"signatures": own + countersigned.signatures})
 
 

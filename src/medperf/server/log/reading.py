@@ -9,6 +9,7 @@ from medperf.domain.errors import InvalidRequestError, NotFoundError
 from medperf.provenance.tiles import Tile, write_entries
 from medperf.server.call import Wire
 from medperf.server.log import nodes, queries
+from medperf.server.log.key_queries import SERVER_LEAVES
 from medperf.server.log.node_queries import size_of
 from medperf.server.log.signing import LogSigner
 
@@ -71,18 +72,38 @@ def tile(connection: Connection, path: str) -> bytes:
 
 
 def bundle(connection: Connection, signer: LogSigner, subjects: Iterable[str]) -> Wire:
-    """A bundle of every statement about these subjects, with proofs to one checkpoint."""
-    subjects = set(subjects)
+    """A bundle of every statement about these subjects, with proofs to one checkpoint.
+
+    The successions of the server's key are in each: whoever trusts any of its keys can check it.
+    """
     note, checkpoint = signer.checkpoint(connection)
-    rows = queries.leaves_about(connection, sorted(subjects), checkpoint.size)
+    return _bundle(connection, {*subjects, SERVER_LEAVES}, note, checkpoint.size)
+
+
+def successions(connection: Connection, signer: LogSigner, start: int) -> Wire:
+    """Which keys signed the log, with the proof that it only grew since ``start`` leaves.
+
+    Raises:
+        InvalidRequestError: if the log was never that long.
+    """
+    note, checkpoint = signer.checkpoint(connection)
+    if start > checkpoint.size:
+        raise InvalidRequestError(
+            f"the log has {checkpoint.size} leaves; there is no proof from {start}"
+        )
+    proof = nodes.ask(connection, checkpoint.size, lambda tree: tree.prove_consistency(start))
+    found = _bundle(connection, {SERVER_LEAVES}, note, checkpoint.size)
+    return {**found, "proof": _texts(proof)}
+
+
+def _bundle(connection: Connection, subjects: set[str], note: str, size: int) -> Wire:
+    rows = queries.leaves_about(connection, sorted(subjects), size)
     # Whoever signed with a key of their own: when it was enrolled, and whether it was revoked.
     keys = {each["keyid"] for row in rows for each in row["envelope"]["signatures"]}
     people = queries.people_with(connection, sorted(keys)) - subjects
-    rows += queries.leaves_about(connection, sorted(people), checkpoint.size)
+    rows += queries.leaves_about(connection, sorted(people), size)
     proofs = nodes.ask(
-        connection,
-        checkpoint.size,
-        lambda tree: [tree.prove_inclusion(row["leaf"]) for row in rows],
+        connection, size, lambda tree: [tree.prove_inclusion(row["leaf"]) for row in rows]
     )
     statements = [
         {

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from medperf.domain.identifiers import Digest
-from medperf.domain.log import LogGrowth, LogInclusion
+from medperf.domain.log import LogGrowth, LogInclusion, LogSuccessions
 from medperf.provenance.tiles import Tile
 from medperf.server.call import Call, Wire
 from medperf.server.log import reading
@@ -43,6 +43,12 @@ def get_log_consistency(
 ) -> Wire:
     """Prove that the log, now or at ``to`` leaves, begins with the one of ``from`` leaves."""
     return reading.growth(call.connection, call.server.log, start, end)
+
+
+@routes.read("/log/keys", LogSuccessions, is_long=True, is_open=True)
+def get_log_keys(call: Call, start: Annotated[Size, Query(alias="from")] = 0) -> Wire:
+    """Say which keys signed the log, in a log that begins with the one of ``from`` leaves."""
+    return reading.successions(call.connection, call.server.log, start)
 
 
 @files.get("/log/checkpoint", name="get_log_checkpoint", response_class=Response)

@@ -11,25 +11,25 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from medperf.domain.errors import LogForkError
-from medperf.provenance.checkpoint import Checkpoint, log_key, read_checkpoint, sign_checkpoint
-from medperf.provenance.keys import Signer
+from medperf.provenance.checkpoint import Checkpoint, claimed_checkpoint, sign_checkpoint
+from medperf.provenance.succession import LogKeys
 from medperf.server.log import nodes
+from medperf.server.log.keys import ServerKeys
 from medperf.server.log.node_queries import size_of
 
 _NOTHING = 0
 
 
 class LogSigner:
-    """Signs the log's checkpoints with the server's key.
+    """Signs the log's checkpoints with the key that is the server's at their size.
 
     Args:
-        signer: the server's key, which is the log's.
+        keys: the server's, which are the log's.
         seen: the file of the last checkpoint signed by any process; None keeps it in memory.
     """
 
-    def __init__(self, signer: Signer, seen: Path | None = None) -> None:
-        self.key = log_key(signer.public)
-        self._signer = signer
+    def __init__(self, keys: ServerKeys, seen: Path | None = None) -> None:
+        self._keys = keys
         self._seen = seen
         self._lock = threading.Lock()
         self._last: tuple[str, Checkpoint] | None = None
@@ -39,6 +39,7 @@ class LogSigner:
 
         Raises:
             LogForkError: if the log does not continue what was signed before.
+            UnavailableError: if this machine lacks the key that signs the log now.
         """
         with self._lock:
             # First what was signed and then what there is: other processes go on meanwhile.
@@ -46,20 +47,37 @@ class LogSigner:
             size = size_of(connection)
             if last is not None and last[1].size == size and last == self._last:
                 return last
-            self.require_continues(connection, size, last and last[1])
+            keys = self._keys.history(connection)
+            self._require_own(connection, size, keys, last)
             root = nodes.ask(connection, size, lambda tree: tree.root())
-            checkpoint = Checkpoint(self.key.name, size, root)
-            self._last = sign_checkpoint(checkpoint, self._signer), checkpoint
+            checkpoint = Checkpoint(keys.name, size, root)
+            signer = self._keys.having(keys.for_size(size).public)
+            self._last = sign_checkpoint(checkpoint, signer), checkpoint
             self._write(self._last[0])
             return self._last
 
-    def require_continues(self, connection: Connection, size: int, seen: Checkpoint | None) -> None:
-        """Refuse a log that is not a continuation of a checkpoint.
+    def require_own(self, connection: Connection, keys: LogKeys) -> None:
+        """Refuse a log that is not a continuation of what any process signed last.
 
         Raises:
             LogForkError: if it is none.
+            SignatureError: if the last checkpoint is not signed with the key of its size.
         """
-        if seen is None or seen.size == _NOTHING:
+        self._require_own(connection, size_of(connection), keys, self._read())
+
+    def _require_own(
+        self,
+        connection: Connection,
+        size: int,
+        keys: LogKeys,
+        last: tuple[str, Checkpoint] | None,
+    ) -> None:
+        if last is not None:
+            self._require_continues(connection, size, last[1])
+            keys.read(last[0])
+
+    def _require_continues(self, connection: Connection, size: int, seen: Checkpoint) -> None:
+        if seen.size == _NOTHING:
             return
         if seen.size > size:
             raise LogForkError(
@@ -81,7 +99,7 @@ class LogSigner:
             note = self._seen.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return note, read_checkpoint(note, self.key)
+        return note, claimed_checkpoint(note)
 
     def _write(self, note: str) -> None:
         if self._seen is not None:
