@@ -18,6 +18,7 @@ from medperf.provenance.predicates import (
     PolicyPredicate,
     ReleasePredicate,
     ResultPredicate,
+    SuccessionPredicate,
 )
 from medperf.provenance.statements import (
     STATEMENT_TYPE,
@@ -29,6 +30,7 @@ from medperf.provenance.statements import (
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 BLAKE3 = "blake3:" + "0" * 64
 KEY = PrivateKey.from_seed(bytes(32)).public
+NEXT_KEY = PrivateKey.from_seed(b"n" * 32).public
 
 
 def digest(text):
@@ -110,6 +112,13 @@ EXAMPLES = {
     ),
     "key": KeyPredicate(
         event="enrolled", public_key=KEY.to_text(), owner_type="site", owner="Hospital", at=AT
+    ),
+    "succession": SuccessionPredicate(
+        log="example.org/log",
+        former_key=KEY.to_text(),
+        public_key=NEXT_KEY.to_text(),
+        cause="rotated",
+        at=AT,
     ),
 }
 

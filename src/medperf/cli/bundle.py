@@ -76,6 +76,7 @@ def work(
     errand, courier = _Errand(key_id), _courier(profile, key_id)
     try:
         with waiting("Asking the server"):
+            errand.renew(courier)
             courier.gather(
                 log_sizes=errand.log_sizes,
                 wanted=errand.wanted,
@@ -159,7 +160,7 @@ def submit(file: Path) -> None:
     errand = _Errand(key_id)
     before = {each.idempotency_key for each in errand.awaited}
     sent = [{**_said(each), "again": each.idempotency_key in before} for each in answers]
-    errand.take(bundle, answers)
+    errand.take(bundle, answers, courier.server_key_id)
     show_rows(sent, _SENT, "The site had nothing to say.")
     if any(each["again"] for each in sent):
         note("Some of this was brought before: the server gave the same answers, and did nothing.")
@@ -213,7 +214,7 @@ class _Errand:
     """What this machine keeps between carrying out and carrying in, for one site's key."""
 
     def __init__(self, key_id: str) -> None:
-        from medperf.client.carrying import CarriedAnswer
+        from medperf.client.carrying import CarriedAnswer, CarriedRequest
 
         self._path = profiles.home() / "carried" / f"{key_id.replace(':', '-')}.json"
         kept: dict[str, Any] = {}
@@ -223,6 +224,8 @@ class _Errand:
         self.wanted: list[str] = kept.get("wanted", [])
         self.benchmarks: list[int] = kept.get("benchmarks", [])
         self.awaited = [CarriedAnswer.model_validate(one) for one in kept.get("awaited", [])]
+        self.requests = [CarriedRequest.model_validate(one) for one in kept.get("requests", [])]
+        self.signed_with: str = kept.get("signed_with", "")
 
     @property
     def results(self) -> list[int]:
@@ -237,11 +240,21 @@ class _Errand:
         inclusions = [body["inclusion"] for body in self._bodies() if body.get("inclusion")]
         return [size_of(each["checkpoint"]) for each in inclusions]
 
-    def take(self, bundle: "ResultsBundle", answers: "list[CarriedAnswer]") -> None:
+    def take(
+        self, bundle: "ResultsBundle", answers: "list[CarriedAnswer]", signed_with: str
+    ) -> None:
         """Keep what the server answered, and what else the site wants, until the next errand."""
         self.log_sizes, self.wanted = [bundle.log_size], list(bundle.wanted)
-        self.awaited = answers
+        self.requests, self.awaited, self.signed_with = list(bundle.requests), answers, signed_with
         self._write()
+
+    def renew(self, courier: "Courier") -> None:
+        """Ask again where the server's key was replaced since: it answers the same, signed anew."""
+        if self.requests and self.signed_with != courier.server_key_id:
+            self.awaited = [courier.deliver(request) for request in self.requests]
+            self.signed_with = courier.server_key_id
+            courier.forget(self.awaited)
+            self._write()
 
     def carries(self, log_sizes: set[int], benchmarks: list[int]) -> None:
         """Keep what a bundle took to the site: it may have seen the log so by the next."""
@@ -255,6 +268,8 @@ class _Errand:
             "wanted": self.wanted,
             "benchmarks": self.benchmarks,
             "awaited": [answer.model_dump(mode="json") for answer in self.awaited],
+            "requests": [request.model_dump(mode="json") for request in self.requests],
+            "signed_with": self.signed_with,
         }
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = self._path.with_suffix(".partial")

@@ -5,7 +5,7 @@ the server's signature and is kept for the site, whatever it says: the site deci
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -72,9 +72,18 @@ class Courier:
         self.client.close()
 
     @property
+    def server_key_id(self) -> str:
+        """Which key signs the server's answers now."""
+        return self._server_key.key_id
+
+    @property
     def answers(self) -> tuple[CarriedAnswer, ...]:
         """Every answer the server gave, in the order of the questions."""
         return tuple(self._kept.values())
+
+    def forget(self, answers: Collection[CarriedAnswer]) -> None:
+        """Leave these out of `answers`; the caller carries them."""
+        self._kept = {at: kept for at, kept in self._kept.items() if kept not in answers}
 
     def deliver(self, request: CarriedRequest) -> CarriedAnswer:
         """Bring a request that the site made to the server.

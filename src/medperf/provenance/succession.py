@@ -65,6 +65,10 @@ class LogKeys:
         """The key that could sign what is logged as this leaf."""
         return self._reaching(leaf)
 
+    def knows(self, public: PublicKey) -> bool:
+        """Whether a key ever signed this log."""
+        return any(key == public for _, key in self.spans)
+
     def read(self, note: str) -> Checkpoint:
         """Read a checkpoint that was signed with the key in force at its size.
 

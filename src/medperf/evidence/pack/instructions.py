@@ -32,7 +32,7 @@ Begin with `report.html` or `report.pdf`.
 
 1. Files are unchanged: in the folder above this one, `sha512sum --check manifest-sha512.txt`.
 2. Get the key of the log `{log}` from someone you trust, not from this pack, and compare it with
-   `proof/log-key.txt`.
+   `proof/log-key.txt`. If it is another one, the log's key was replaced since: ask for a new pack.
 3. Signatures, grants, approvals and the log's proofs:
    `medperf verify proof/bundle.json --log-key proof/log-key.txt`. Needs no server and no login.
 4. The plan: `sha256sum plan.json` is `{benchmark.analysis_plan_digest.removeprefix("sha256:")}`,
