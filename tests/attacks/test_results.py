@@ -1,15 +1,28 @@
 """Attacks of sites, model owners and others on what counts as a result."""
 
-import pytest
-from server_fixtures import digest, typed_document
+from dataclasses import replace
 
-from medperf.domain.errors import GrantError, MedPerfError, NotFoundError, SignatureError
+import pytest
+from server_fixtures import digest, proof, typed_document
+
+from medperf.client.api import ServerClient
+from medperf.client.transport import SiteCredential
+from medperf.domain.errors import (
+    GrantError,
+    MedPerfError,
+    NotFoundError,
+    SignatureError,
+    UnauthenticatedError,
+)
+from medperf.domain.people import KeyRotation
 from medperf.domain.results import ResultForm
 from medperf.provenance.bundle import Bundle, LoggedEnvelope
 from medperf.provenance.envelope import sign
 from medperf.provenance.keys import PrivateKey
-from medperf.provenance.predicates import DecisionPredicate
+from medperf.provenance.predicates import DecisionPredicate, ResultPredicate
 from medperf.provenance.statements import make_statement, read_any_statement
+from medperf.server.call import Call, Caller
+from medperf.server.log.appending import Said, append
 
 
 def submit(world, form):
@@ -108,3 +121,73 @@ def test_a_site_cannot_decide_about_its_own_result(world):
     result = world.federation.result()
     with pytest.raises(MedPerfError, match="nobody of the dataset's"):
         world.federation.hana.client.results.act(result.id, "approve")
+
+
+def rotate(world):
+    """North replaces its key; answers the next one and a client that has it."""
+    north = world.federation.north
+    following = PrivateKey.generate()
+    form = KeyRotation(
+        public_key=following.public.to_text(),
+        proof=proof(following, f"medperf-rotate:{north.record.id}"),
+    )
+    north.client.sites.rotate_key(form)
+    credential = SiteCredential(following, world.clock)
+    return following, ServerClient("http://testserver", transport=world.transport(credential))
+
+
+def test_a_late_result_of_a_revoked_key_is_refused(world):
+    """Stopped by the server, which knows no site by a revoked key: a thief is too late."""
+    federation = world.federation
+    north = federation.north
+    form = federation.result_form(north, federation.grant())
+    federation.admin.client.sites.revoke_key(north.record.id, north.key.key_id, "disk stolen")
+    with pytest.raises(UnauthenticatedError, match="revoked"):
+        submit(world, form)
+    assert not list(federation.cara.client.results.list())
+    assert [each.state for each in federation.cara.client.executions.list()] == ["revoked"]
+
+
+def test_a_result_that_a_replaced_key_signed_is_refused_though_the_site_hands_it_in(world):
+    """Stopped by the statement's own signature: only an active key of the site signs results."""
+    federation = world.federation
+    form = federation.result_form(federation.north, federation.grant())
+    _, current = rotate(world)
+    with pytest.raises(SignatureError):
+        current.results.submit(form)
+
+
+def test_a_result_of_the_next_key_does_not_answer_the_grant_of_the_revoked_one(world):
+    """Stopped by the grant, which was given to a key and taken back with it."""
+    federation = world.federation
+    answer = federation.grant()
+    following, current = rotate(world)
+    north = replace(federation.north, key=following)
+    with pytest.raises(GrantError):
+        current.results.submit(federation.result_form(north, answer))
+
+
+def test_a_result_from_before_a_revocation_stays_valid_and_none_after_it_is_believed(world):
+    """Stopped by step 4: the log's order decides what a revoked key could sign."""
+    federation = world.federation
+    north = federation.north
+    result = federation.result()
+    federation.admin.client.sites.revoke_key(north.record.id, north.key.key_id, "disk stolen")
+    bundle = world.bundle(result)
+    assert world.verdict(bundle).results
+    # The server's operator helps the thief, and appends a late result to the log all the same.
+    envelope = next(
+        each.envelope
+        for each in bundle.statements
+        if isinstance(read_any_statement(each.envelope.content).predicate, ResultPredicate)
+    )
+    said = read_any_statement(envelope.content).predicate
+    late = said.model_copy(update={"runner": "elsewhere"})
+    program = world.app.state.program
+    with program.database.writing() as connection:
+        call = Call(connection, Caller(), world.clock(), program.identity)
+        forged = sign(make_statement(late.subjects(), late), north.key)
+        append(call, Said("result", f"result:{result.id}", forged, late.grant_digest))
+    verdict = world.verdict(world.bundle(result))
+    assert len(verdict.results) == 1
+    assert any(each.step == 4 and "not valid at leaf" in each.detail for each in verdict.failed)
