@@ -36,8 +36,9 @@ TABLES: Mapping[str, Mapping[str, MetricDefinition]] = {
 """Every metric that there is, by clinical task."""
 
 _AVERAGED = (
-    "each finding's value is that of classification, which has examples above; the mean over "
-    "findings equals scikit-learn's on random cases (`test_multilabel.py`)"
+    "each finding's value is that of classification, which has examples above; that the mean is "
+    "taken so equals scikit-learn for AUROC, sensitivity, F1 and others on random cases "
+    "(`test_multilabel.py`)"
 )
 _PROGRAM = (
     "equals the BraTS 2023 evaluation program itself on five pairs under three challenges' rules "
@@ -53,7 +54,7 @@ _DISTANCE = (
 )
 _FROC = (
     "equals a search over all thresholds on random cases (`test_detection.py`); libraries print "
-    "values with lines between thresholds, see below"
+    "values with lines between thresholds, see above"
 )
 _RELAXED = (
     "worked by hand, and properties on random videos (`test_phases.py`); the challenge's scripts "
@@ -85,7 +86,7 @@ UNPUBLISHED: Mapping[tuple[str, str], str] = {
     },
     ("regression", "lin_concordance"): (
         "equals a reading of Lin's formula on random pairs (`test_regression.py`); a printed value "
-        "of another definition is below"
+        "of another definition is above"
     ),
     ("regression", "within@<tolerance>"): "a share counted by hand (`test_regression.py`)",
     **{("phases", name): _RELAXED for name in TABLES["phases"] if "_relaxed@" in name},

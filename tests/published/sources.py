@@ -5,7 +5,7 @@ from published.example import Source
 HANLEY_MCNEIL = Source(
     "Hanley and McNeil 1982",
     "doi:10.1148/radiology.143.1.7063747",
-    "facts",
+    "numbers only",
 )
 SCIKIT_LEARN = Source(
     "scikit-learn 1.9.1",
