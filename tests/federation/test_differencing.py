@@ -131,6 +131,7 @@ def test_a_table_that_nobody_can_read_has_a_person_look_first(federation, site):
     with site.opened() as opened:
         [item] = opened.review.inbox()
         assert [note.code for note in item.notes] == ["no-cases"]
+        assert opened.status().jobs[0].problem == "notes for whoever decides: 1"
         assert opened.review.approve(item.number, ADA) == "releasing"
     assert site.settle() == ["reported"]
 

@@ -49,6 +49,7 @@ def test_a_failure_retried_at_the_site_runs_again(site):
 def test_a_result_with_something_undeclared_stays_at_the_site(site, federation):
     def leak(call):
         text = {"schema": "medperf.results/v1", "n_cases": 10, "metrics": [], "who": "Jane Doe"}
+        text |= {f"zz{number}": 1 for number in range(4)}
         call.paths["output_path"].write_text(yaml.safe_dump(text))
 
     site.functions["evaluate"] = leak
@@ -58,6 +59,7 @@ def test_a_result_with_something_undeclared_stays_at_the_site(site, federation):
     with site.opened() as opened:
         [status] = opened.status().jobs
         assert "who" in status.problem
+        assert "; and " in status.problem
         assert [line.kind for line in opened.ledger.lines()][-1] == "failure"
 
 

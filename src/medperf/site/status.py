@@ -16,6 +16,9 @@ from medperf.site.store.datasets import Datasets
 from medperf.site.store.jobs import Job, Jobs
 from medperf.site.store.leases import Holder, holder_of, is_held
 
+_MOST_FINDINGS = 3
+"""More of them are for 'medperf site inbox' and 'medperf execution diagnose'."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
@@ -136,6 +139,10 @@ def _waiting_for(job: Job, *, runs: bool) -> str:
 
 
 def _problem(job: Job) -> str:
+    if job.findings and job.state == "waiting_to_release":
+        return f"notes for whoever decides: {len(job.findings)}"
     if job.findings and job.state != "reported":
-        return "; ".join(f"{f.path or 'document'}: {f.message}" for f in job.findings)
+        told = [f"{f.path or 'document'}: {f.message}" for f in job.findings[:_MOST_FINDINGS]]
+        more = len(job.findings) - len(told)
+        return "; ".join(told) + (f"; and {more} more" if more else "")
     return f"{job.failure.code}: {job.failure.detail}" if job.failure else ""
