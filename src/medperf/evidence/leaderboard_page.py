@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from medperf.domain.leaderboards import Leaderboard, LeaderboardRow
+from medperf.evidence import reading
 from medperf.web.charts.calibration import calibration
 from medperf.web.charts.cost import cost
 from medperf.web.charts.forest import forest
@@ -22,7 +23,7 @@ from medperf.web.document import (
 from medperf.web.figures import Table
 from medperf.web.numbers import NONE, count, estimate, interval, number, percent, probability
 
-_MODELS_ABREAST = 5
+_MODELS_ABREAST = 3
 READING = "docs/how-to/read-a-report.md explains how to read each number."
 
 
@@ -50,7 +51,7 @@ def sections(leaderboard: Leaderboard) -> Iterator[Section]:
     if calibrated := tuple(_calibration(leaderboard)):
         yield Section("Calibration", "calibration-section", calibrated)
     if (costs := cost(leaderboard)) is not None:
-        yield Section("Cost", "cost-section", (Figure(costs),))
+        yield Section("Cost", "cost-section", (Paragraph(reading.COST), Figure(costs)))
     if notes := _notes(leaderboard):
         yield Section("Notes", "notes", (Listing(notes),))
     yield Section("Failed and missing", "failed-and-missing", tuple(_failures(leaderboard)))
@@ -78,6 +79,7 @@ def _ranking(board: Leaderboard) -> Iterator[Block]:
         if (tied := _tied(board)) is not None:
             yield Notice(tied)
     yield TableBlock("Models in order, pooled over all sites", _models(board))
+    yield Paragraph(reading.of_models(board))
     if (chart := ranks(board)) is not None:
         yield Figure(chart)
     stability = board.stability
@@ -94,12 +96,6 @@ def _ranking(board: Leaderboard) -> Iterator[Block]:
             " same order, 0 no relation."
             + (f" Agreement with the order by other metrics: {others}." if others else "")
         )
-        yield Paragraph(
-            "First is the share of such draws in which a model leads, one model at a time. A tie"
-            " group holds for all pairs of models at once and demands more: a model may lead in"
-            " most draws and still share its group. Take the group for what is shown, and the share"
-            " for a hint of who is likely ahead."
-        )
 
 
 def _tied(board: Leaderboard) -> str | None:
@@ -111,22 +107,21 @@ def _tied(board: Leaderboard) -> str | None:
 
 def _models(board: Leaderboard) -> Table:
     primary = board.primary
-    headers = ["Model", "Rank", "Tie group", "By", *([primary] if primary else [])]
+    headers = ["Model", "Rank", "Tie", "By", *([primary, "First"] if primary else [])]
     rows = tuple(
         (
             row.model,
             _rank(row),
             NONE if row.tie_group is None else str(row.tie_group),
             row.organization,
-            *([_overall(row, primary)] if primary else []),
+            *([_overall(row, primary), percent(row.share_first)] if primary else []),
             count(row.n_cases),
-            str(row.n_results),
-            str(row.n_missing),
+            f"{row.n_results} of {row.n_results + row.n_missing}",
             str(row.n_failed_cases),
         )
         for row in board.rows
     )
-    headers += ["Cases", "Results", "Missing", "Failed cases"]
+    headers += ["Cases", "Results", "Failed"]
     return Table(tuple(headers), rows, numeric=frozenset({1, 2, *range(4, len(headers))}))
 
 
@@ -175,6 +170,7 @@ def _about_sites(board: Leaderboard) -> Iterator[Block]:
         yield Paragraph("The release policy shows pooled figures only: sites are not listed.")
     told = [(row, cell) for row, cell in primary if cell.tau is not None]
     if told:
+        yield Paragraph(reading.of_sites(board))
         yield TableBlock(
             f"How much {board.primary} differs between sites",
             Table(
@@ -224,6 +220,7 @@ def _calibration(board: Leaderboard) -> Iterator[Block]:
         if cell.calibration_error is not None
     ]
     if (chart := calibration(board)) is not None:
+        yield Paragraph(reading.CALIBRATION)
         yield Figure(chart)
     if errors:
         headers = ("Model", "Calibration error")
@@ -250,10 +247,7 @@ def _notes(board: Leaderboard) -> tuple[str, ...]:
 
 
 def _comparisons(board: Leaderboard) -> Iterator[Block]:
-    yield Paragraph(
-        f"Each two models by {board.primary} on the same patients: the first less the second."
-        " Adjusted p counts that each is one of many comparisons (Holm)."
-    )
+    yield Paragraph(reading.of_comparisons(board))
     yield TableBlock(
         "Paired comparisons",
         Table(
@@ -282,10 +276,7 @@ def _subgroups(board: Leaderboard) -> Iterator[Block]:
         return
     charts = subgroups(board, board.primary)
     if charts:
-        yield Paragraph(
-            "Subgroups were fixed in the plan. A gap is between the best and the worst of a"
-            " variable; its interval counts that there are many pairs to pick from."
-        )
+        yield Paragraph(reading.SUBGROUPS)
     yield from (Figure(chart) for chart in charts)
     standardized = [
         (row.model, each.variable, estimate(each.value, each.interval), f"{each.n_effective:.0f}")
