@@ -7,6 +7,10 @@ from examples.staging.story import Story
 STORY = Story(
     benchmark="Lesion outlines",
     clinical_task="Outline a lesion inside a box that was drawn around it, in MR and CT",
+    description="Models are told where to look: they get a box around each lesion, made from the"
+    " reference outline and 5 mm wider on every side. So these numbers say how well a lesion is"
+    " outlined that somebody has found, not whether it is found. Five patients in all; an algorithm"
+    " that predicts nothing gets a distance of 100 mm.",
     build=build,
     cohort="5 patients with a lesion outlined by hand: {hospitals}. "
     f"From {PACKAGE.filename} ({PACKAGE.license}).",

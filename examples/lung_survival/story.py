@@ -7,6 +7,9 @@ from examples.staging.story import Story
 STORY = Story(
     benchmark="Survival with advanced lung cancer",
     clinical_task="Predict survival with advanced lung cancer from what is known at enrollment",
+    description="Models get age, sex and what physician and patient said at enrollment, and answer"
+    " with the survival of each patient. Institutions are those that enrolled the patients; models"
+    " were trained at other institutions.",
     build=build,
     cohort="228 patients of the NCCTG trial, at the institutions that enrolled them: {hospitals}, "
     f"the rest with the vendors. From {PACKAGE.filename} ({PACKAGE.license}).",

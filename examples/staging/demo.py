@@ -191,7 +191,7 @@ def _publish_benchmark(stage: Stage, story: Story, files: BenchmarkFiles, pack: 
         words += [f"--{flag}", number]
     benchmark: int = stage.medperf(
         *words,
-        "--clinical-task", story.clinical_task,
+        "--clinical-task", story.clinical_task, "--description", story.description,
         "--plan", files.plan, "--demo-dataset", files.demo_dataset,
         "--audience", "participants", who=COMMITTEE,
     )["id"]  # fmt: skip

@@ -14,6 +14,7 @@ EXAMPLES = ("breast_cancer", "lesion_outlines", "lung_survival")
 class Story:
     """One benchmark with its people and patients.
 
+    ``description`` is what a reader of the benchmark's numbers should know of it;
     ``cohort`` is a sentence about the patients in which ``{hospitals}`` stands for the counts;
     ``reference`` names the model that the committee registers as the benchmark's own;
     ``careful_hospital`` is where a person releases each result (the others have told their agents
@@ -24,6 +25,7 @@ class Story:
 
     benchmark: str
     clinical_task: str
+    description: str
     build: Callable[[Path], BenchmarkFiles]
     cohort: str
     reference: str

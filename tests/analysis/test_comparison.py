@@ -1,15 +1,20 @@
 """Comparisons are paired, adjusted for being many, and say no more than their interval allows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medperf.analysis.bootstrap import resample, weighted_mean
 from medperf.analysis.comparison import (
     Verdict,
     compare,
     compare_all,
+    compare_by_cases,
     compare_by_sites,
+    difference_errors,
     holm,
     independent_difference,
     judge,
@@ -144,3 +149,62 @@ def test_independent_estimates_have_adding_variances():
         independent_difference(wilson(1, 2), Estimate(0.5, 3, Method.NORMAL))
     with pytest.raises(InestimableError, match="above 0"):
         independent_difference(wilson(1, 2), wilson(3, 3))
+
+
+# --- site by site ---
+
+
+def few(rng, n, n_replicates=4000):
+    """Replicates of the mean difference of a few patients, and the usual standard error."""
+    cases = rng.normal(0.1, 1.0, size=n)
+    names = [str(one) for one in range(n)]
+    drawn = resample(rng, names, n_replicates).replicates(names, weighted_mean(cases))
+    return drawn, cases.std(ddof=1) / np.sqrt(n)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 6, 30])
+def test_the_error_of_a_sites_difference_is_that_of_a_mean_however_few_patients(n):
+    rng = np.random.default_rng(n)
+    ratios = []
+    for _ in range(40):
+        drawn, usual = few(rng, n)
+        [error] = difference_errors(drawn[np.newaxis], np.zeros((1, drawn.size)), [n])
+        ratios.append(error / usual)
+    # Stretched weights of very few patients come close only; Student's quantile covers the rest.
+    assert np.mean(ratios) == pytest.approx(1, abs=0.08)
+
+
+def test_few_patients_widen_the_interval_of_a_difference():
+    sites = [SiteSummary("a", 0.8, 3, n_patients=3), SiteSummary("b", 0.8, 2, n_patients=2)]
+    found = compare_by_cases("x", "y", 0.1, np.array([0.06, 0.06]), sites)
+    assert found.difference.method is Method.REPLICATE_STUDENT
+    assert 1 < found.degrees < 3
+    assert found.p_value > 0.05
+    unknown = [replace(site, n_patients=None) for site in sites]
+    wide = compare_by_cases("x", "y", 0.1, np.array([0.06, 0.06]), unknown)
+    assert wide.difference.method is Method.REPLICATE_NORMAL
+    assert wide.degrees is None
+    assert wide.p_value < 0.03
+
+
+def test_many_patients_compare_as_the_pooled_replicates_do(paired):
+    values, replicates = paired({"x": 0.80, "y": 0.79})
+    pooled = compare("x", "y", values, replicates, 200)
+    rows = [replicates[name][np.newaxis] for name in "xy"]
+    found = compare_by_cases(
+        "x",
+        "y",
+        values["x"] - values["y"],
+        difference_errors(*rows, [200]),
+        [SiteSummary("a", values["x"], 200, n_patients=200)],
+    )
+    assert found.difference.standard_error == pytest.approx(pooled.difference.standard_error)
+    assert found.p_value == pytest.approx(pooled.p_value, abs=0.01)
+
+
+def test_a_replicate_without_value_is_left_out_at_its_site():
+    drawn = np.random.default_rng(1).normal(size=(2, 500))
+    with_gap = drawn.copy()
+    with_gap[1, 0] = np.nan
+    errors = difference_errors(with_gap, np.zeros((2, 500)), [50, None])
+    assert errors == pytest.approx([drawn[0].std(ddof=1), drawn[1, 1:].std(ddof=1)])

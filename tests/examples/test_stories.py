@@ -57,4 +57,5 @@ def test_a_story_says_where_its_people_are_and_what_is_shown(example):
     story = story_of(example)
     assert "{hospitals}" in story.cohort
     assert story.shown_metrics
+    assert len(story.description) > 100
     assert (ROOT / "examples" / example / "README.md").is_file()

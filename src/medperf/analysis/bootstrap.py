@@ -37,9 +37,11 @@ from medperf.domain.errors import InestimableError
 REPLICATES = 1000
 """How many replicates where nobody asks for another number."""
 
+FEWEST_PATIENTS = 4
+"""With fewer, weights of the variation that is needed would be 0 or everything; theirs is less."""
+
 _PURPOSE = b"medperf bootstrap weights v1\0"
 _SHORTEST_SECRET = 16
-_FEWEST = 4  # patients; with fewer, weights of that variation would be 0 or everything
 _BLOCK = 4_000_000  # weights in memory at once while a statistic is computed
 
 Statistic = Callable[[Floats], Floats]
@@ -209,7 +211,7 @@ def _uniform(rng: np.random.Generator, *shape: int) -> Floats:
 
 
 def _exponential(rng: np.random.Generator, b: int, p: int) -> Floats:
-    power = _stretch(max(p, _FEWEST))
+    power = _stretch(max(p, FEWEST_PATIENTS))
     stretched: Floats = (-np.log(_uniform(rng, b, p))) ** power / gamma(1 + power)
     return stretched
 

@@ -13,9 +13,10 @@ from enum import StrEnum
 import numpy as np
 from scipy import special
 
+from medperf.analysis.bootstrap import FEWEST_PATIENTS
 from medperf.analysis.estimates import LEVEL, Estimate, Floats, Method, demand_level
 from medperf.analysis.intervals import defined_replicates, normal, p_value
-from medperf.analysis.pooling import PooledEstimate, random_effects
+from medperf.analysis.pooling import PooledEstimate, case_shares, random_effects, satterthwaite
 from medperf.analysis.site_summary import SiteSummary
 from medperf.domain.benchmarks import Direction
 from medperf.domain.errors import InestimableError
@@ -78,9 +79,61 @@ def compare(
     pairs = _same_length(replicates[first], replicates[second])
     error = float(defined_replicates(pairs[0] - pairs[1]).std(ddof=1))
     difference = normal(value, error, n, level, method=Method.REPLICATE_NORMAL)
-    p = p_value(value, error)
-    verdict = judge(difference, direction=direction, margin=margin)
-    return Comparison(first, second, difference, p, p, verdict)
+    return _judged(first, second, difference, None, direction, margin)
+
+
+def compare_by_cases(
+    first: str,
+    second: str,
+    value: float,
+    errors: Floats,
+    sites: Sequence[SiteSummary],
+    *,
+    direction: Direction = Direction.HIGHER,
+    margin: float = 0.0,
+    level: float = LEVEL,
+) -> Comparison:
+    """Compare two models by the difference of their case-weighted values, site by site.
+
+    Sites are independent, so the variances of their paired differences add with squared shares of
+    the cases. Where every site gives its number of patients, Student's quantile on Satterthwaite's
+    degrees of freedom is used, as for the pooled value itself: with few patients the normal one
+    would be too sure.
+
+    Args:
+        first: the name of one model.
+        second: the name of the other.
+        value: the difference of the two case-weighted values.
+        errors: of each site's paired difference, see `difference_errors`.
+        sites: either model's summaries, for their numbers of cases and patients.
+        direction: which way is better.
+        margin: how much worse still counts as not inferior.
+        level: the confidence level of the interval and the verdict.
+    """
+    parts = (case_shares(sites) * errors) ** 2
+    degrees = satterthwaite(parts, [site.n_patients for site in sites])
+    method = Method.REPLICATE_NORMAL if degrees is None else Method.REPLICATE_STUDENT
+    error, n = math.sqrt(float(parts.sum())), sum(site.n for site in sites)
+    difference = normal(value, error, n, level, degrees=degrees, method=method)
+    return _judged(first, second, difference, degrees, direction, margin)
+
+
+def difference_errors(first: Floats, second: Floats, patients: Sequence[int | None]) -> Floats:
+    """Standard errors of sites' paired differences from replicates (shape ``sites x b``).
+
+    Weights of fewer than four patients vary less than they would have to (see
+    ``bootstrap.Weights``); their spread is brought to the unbiased one of a mean.
+
+    Raises:
+        InestimableError: where replicates are of unequal number, or too few have a value.
+    """
+    drawn = np.subtract(*_same_length(first, second))
+    if np.isfinite(drawn).all():
+        errors: Floats = drawn.std(axis=1, ddof=1)
+    else:
+        errors = np.array([defined_replicates(row).std(ddof=1) for row in drawn])
+    errors *= np.array([_shortfall(count) for count in patients])
+    return errors
 
 
 def compare_all(
@@ -169,10 +222,7 @@ def compare_over_sites(
     """
     pooled = compare_by_sites(summaries[first], summaries[second], level)
     difference, degrees = pooled.estimate, pooled.n_sites - 1
-    error = difference.standard_error or 0.0
-    p = p_value(difference.value, error, degrees or None)
-    verdict = judge(difference, direction=direction, margin=margin)
-    return Comparison(first, second, difference, p, p, verdict, degrees=degrees or None)
+    return _judged(first, second, difference, degrees or None, direction, margin)
 
 
 def site_difference(first: SiteSummary, second: SiteSummary) -> SiteSummary:
@@ -190,6 +240,14 @@ def site_difference(first: SiteSummary, second: SiteSummary) -> SiteSummary:
         n_patients=first.n_patients,
         replicates=differences,
     )
+
+
+def _shortfall(patients: int | None) -> float:
+    """By how much the spread of replicates of a mean of so few patients is too small, inverted."""
+    if patients is None or patients >= FEWEST_PATIENTS or patients < 2:  # noqa: PLR2004
+        return 1.0
+    # Weights of squared variation v = 2, that of four patients: v / (p + v) instead of 1 / (p - 1).
+    return math.sqrt((patients + 2) / (2 * (patients - 1)))
 
 
 def judge(
@@ -244,6 +302,19 @@ def independent_difference(first: Estimate, second: Estimate, level: float = LEV
     error = math.hypot(first.standard_error, second.standard_error)
     value, n = first.value - second.value, first.n + second.n
     return normal(value, error, n, level, method=Method.INDEPENDENT_DIFFERENCE)
+
+
+def _judged(
+    first: str,
+    second: str,
+    difference: Estimate,
+    degrees: float | None,
+    direction: Direction,
+    margin: float,
+) -> Comparison:
+    p = p_value(difference.value, difference.standard_error or 0.0, degrees)
+    verdict = judge(difference, direction=direction, margin=margin)
+    return Comparison(first, second, difference, p, p, verdict, degrees=degrees)
 
 
 def _p_margin(comparison: Comparison, sign: int, margin: float) -> float:

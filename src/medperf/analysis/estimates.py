@@ -33,6 +33,7 @@ class Method(StrEnum):
     HISTOGRAM_AUROC = "histogram-auroc-logit/v1"
     PERCENTILE = "bootstrap-percentile/v1"
     REPLICATE_NORMAL = "bootstrap-normal/v1"
+    REPLICATE_STUDENT = "bootstrap-student/v1"
     CASE_WEIGHTED = "case-weighted/v1"
     CASE_WEIGHTED_REPLICATES = "case-weighted-bootstrap/v1"
     INVERSE_VARIANCE = "inverse-variance/v1"

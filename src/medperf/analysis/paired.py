@@ -1,7 +1,7 @@
 """Two models by one metric, over the datasets that both ran on and on the same patients.
 
 A dataset counts where both gave paired replicates. Under `Pooling.CASE_WEIGHTED` the difference is
-that of the two case-weighted means and its error that of the replicates' differences; under
+that of the two case-weighted means and its error made of the sites' paired differences; under
 `Pooling.RANDOM_EFFECTS` it is the mean over sites like these of the sites' paired differences.
 """
 
@@ -11,10 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from medperf.analysis import comparison
-from medperf.analysis.comparison import compare, compare_over_sites, site_difference
+from medperf.analysis.comparison import (
+    compare_by_cases,
+    compare_over_sites,
+    difference_errors,
+    site_difference,
+)
 from medperf.analysis.estimates import Floats
 from medperf.analysis.pooled_cells import IN_PART, ONE_ALONE, Sight
-from medperf.analysis.pooling import case_shares, pooled_replicates
+from medperf.analysis.pooling import case_shares, stacked_replicates
 from medperf.analysis.site_results import Contribution
 from medperf.analysis.site_summary import SiteSummary
 from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric, Pooling
@@ -25,12 +30,12 @@ FIRST, SECOND = "first", "second"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model's contributions to one metric; `Line.of` keeps what was computed of them."""
+    """One model's contributions to one metric; `Line.of` keeps what was stacked of them."""
 
     contributions: Mapping[int, Contribution]
     drawn: frozenset[tuple[int, str | None]]
     """The datasets with replicates, each with its pairing."""
-    _known: dict[tuple[int, ...], tuple[float, Floats]]
+    _stacked: dict[tuple[int, ...], Floats]
 
     @classmethod
     def of(cls, contributions: Sequence[Contribution]) -> "Line":
@@ -52,14 +57,16 @@ class Line:
         """Those of some datasets, in their order."""
         return [self.contributions[number].summary for number in datasets]
 
-    def case_weighted(self, datasets: tuple[int, ...]) -> tuple[float, Floats]:
-        """The case-weighted value over some datasets, and its replicates (shape ``b``)."""
-        if datasets not in self._known:
-            sites = self.summaries(datasets)
-            values = np.array([site.value for site in sites])
-            value = float(case_shares(sites) @ values)
-            self._known[datasets] = value, pooled_replicates(sites)
-        return self._known[datasets]
+    def case_weighted(self, datasets: Sequence[int]) -> float:
+        """The case-weighted value over some datasets."""
+        sites = self.summaries(datasets)
+        return float(case_shares(sites) @ np.array([site.value for site in sites]))
+
+    def replicates(self, datasets: tuple[int, ...]) -> Floats:
+        """The replicates over some datasets, shape ``datasets x b``."""
+        if datasets not in self._stacked:
+            self._stacked[datasets] = stacked_replicates(self.summaries(datasets))
+        return self._stacked[datasets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +113,12 @@ def compare_lines(
     n = _n_cases(first, second, used)
     notes = _left_out(first, second, common, paired)
     if not paired:
-        value = _mean(first, common) - _mean(second, common)
+        value = first.case_weighted(common) - second.case_weighted(common)
         return Compared(value, n, common, None, notes)
     try:
         found = _compare(first, second, paired, metric, plan, margin or 0.0)
     except InestimableError as error:
-        value = first.case_weighted(paired)[0] - second.case_weighted(paired)[0]
+        value = first.case_weighted(paired) - second.case_weighted(paired)
         return Compared(value, n, paired, None, (*notes, error.detail))
     return Compared(found.difference.value, n, paired, found, notes)
 
@@ -156,13 +163,18 @@ def _compare(
                 level=plan.level,
             )
     # Also where a site's differences have no spread: the interval's method says which it was.
-    one, other = first.case_weighted(datasets), second.case_weighted(datasets)
-    return compare(
+    sites = first.summaries(datasets)
+    errors = difference_errors(
+        first.replicates(datasets),
+        second.replicates(datasets),
+        [site.n_patients for site in sites],
+    )
+    return compare_by_cases(
         FIRST,
         SECOND,
-        {FIRST: one[0], SECOND: other[0]},
-        {FIRST: one[1], SECOND: other[1]},
-        _n_cases(first, second, datasets),
+        first.case_weighted(datasets) - second.case_weighted(datasets),
+        errors,
+        sites,
         direction=metric.direction,
         margin=margin,
         level=plan.level,
@@ -181,11 +193,6 @@ def _left_out(
     elif len(paired) < len(common):
         notes.append(f"over {len(paired)} of {len(common)} datasets: the others gave no replicates")
     return tuple(notes)
-
-
-def _mean(line: Line, datasets: Sequence[int]) -> float:
-    sites = line.summaries(datasets)
-    return float(case_shares(sites) @ np.array([site.value for site in sites]))
 
 
 def _n_cases(first: Line, second: Line, datasets: Sequence[int]) -> int:

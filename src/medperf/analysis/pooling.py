@@ -57,7 +57,7 @@ def case_weighted(
         return PooledEstimate(Estimate(value, n, Method.CASE_WEIGHTED), len(sites), weights)
     parts = (shares * known) ** 2
     error = math.sqrt(float(parts.sum()))
-    degrees = _satterthwaite(parts, [site.n_patients for site in sites])
+    degrees = satterthwaite(parts, [site.n_patients for site in sites])
     if lower is not None and upper is not None:
         estimate = logit(
             value,
@@ -101,14 +101,23 @@ def pooled_replicates(sites: Sequence[SiteSummary]) -> Floats:
     Raises:
         InestimableError: if a site gave none, or their numbers differ.
     """
+    pooled: Floats = case_shares(sites) @ stacked_replicates(sites)
+    return pooled
+
+
+def stacked_replicates(sites: Sequence[SiteSummary]) -> Floats:
+    """The replicates of some sites beside each other, shape ``sites x b``.
+
+    Raises:
+        InestimableError: if a site gave none, or their numbers differ.
+    """
     rows = [site.replicates for site in sites if site.replicates is not None]
     without = [site.site for site in sites if site.replicates is None]
     if without:
         raise InestimableError(f"no bootstrap replicates came from: {', '.join(without)}")
     if len({row.size for row in rows}) != 1:
         raise InestimableError("the sites gave different numbers of bootstrap replicates")
-    pooled: Floats = case_shares(sites) @ np.stack(rows)
-    return pooled
+    return np.stack(rows)
 
 
 def case_shares(sites: Sequence[SiteSummary]) -> Floats:
@@ -122,6 +131,21 @@ def case_shares(sites: Sequence[SiteSummary]) -> Floats:
         raise InestimableError("no site gave a case")
     shares: Floats = n / n.sum()
     return shares
+
+
+def satterthwaite(parts: Floats, patients: Sequence[int | None]) -> float | None:
+    """Degrees of freedom of a sum of independent variances; None where they cannot be known.
+
+    Satterthwaite 1946, doi:10.2307/3002019.
+
+    Args:
+        parts: each site's part of the variance of a weighted sum.
+        patients: of each site; a part rests on one less than them.
+    """
+    known = np.array([count for count in patients if count is not None], dtype=np.float64)
+    if known.size < len(patients) or (known < 2).any() or not parts.any():  # noqa: PLR2004
+        return None
+    return float(parts.sum() ** 2 / (parts**2 / (known - 1)).sum())
 
 
 def inverse_variance(sites: Sequence[SiteSummary], level: float = LEVEL) -> PooledEstimate:
@@ -223,11 +247,3 @@ def _snapped(value: float, lower: float | None, upper: float | None) -> float:
         if end is not None and math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-12):
             return end
     return value
-
-
-def _satterthwaite(parts: Floats, patients: Sequence[int | None]) -> float | None:
-    """Degrees of freedom of a sum of independent variances; None where they cannot be known."""
-    known = np.array([count for count in patients if count is not None], dtype=np.float64)
-    if known.size < len(patients) or (known < 2).any() or not parts.any():  # noqa: PLR2004
-        return None
-    return float(parts.sum() ** 2 / (parts**2 / (known - 1)).sum())

@@ -142,9 +142,13 @@ def _title(metric: PlannedMetric, definition: Any) -> str:
 def _range(metric: PlannedMetric) -> str:
     if metric.lower is None and metric.upper is None:
         return "any"
-    low = "any" if metric.lower is None else f"{metric.lower:g}"
-    high = "any" if metric.upper is None else f"{metric.upper:g}"
-    return f"{low} to {high}"
+    if metric.upper is None:
+        return f"{metric.lower:g} or more"
+    return (
+        f"{metric.upper:g} or less"
+        if metric.lower is None
+        else f"{metric.lower:g} to {metric.upper:g}"
+    )
 
 
 def _uncertainty(plan: AnalysisPlan) -> Iterator[str]:
@@ -171,6 +175,15 @@ def _uncertainty(plan: AnalysisPlan) -> Iterator[str]:
 
 def _order(plan: AnalysisPlan) -> Iterator[str]:
     yield f"Models are ordered by the pooled value of {plan.primary}; equal values share a rank."
+    if not any(
+        metric.name == plan.primary and Summary.REPLICATES in metric.summaries
+        for metric in plan.metrics
+    ):
+        yield (
+            f"Sites release no replicates of {plan.primary}: differences between models have no"
+            " interval, and ranks and differences may be chance."
+        )
+        return
     yield (
         "Paired comparisons of all models count that they are many (Holm's step-down method);"
         " rank intervals hold for all models at once (after Mogstad and others). A tie group holds"

@@ -46,10 +46,7 @@ def cost(leaderboard: Leaderboard) -> Chart | None:
         spec=theme.specification(
             {
                 "data": {"values": values},
-                "hconcat": [
-                    _bars("seconds", "seconds a case", names=True),
-                    _bars("memory", "peak memory, MiB", names=False),
-                ],
+                "hconcat": _panels(values),
                 "spacing": 80,
             }
         ),
@@ -62,6 +59,13 @@ def cost(leaderboard: Leaderboard) -> Chart | None:
             numeric=frozenset({1, 2}),
         ),
     )
+
+
+def _panels(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A panel of what is known of some model: not every runner measures memory."""
+    titles = {"seconds": "seconds a case", "memory": "peak memory, MiB"}
+    known = [field for field in titles if any(value[field] is not None for value in values)]
+    return [_bars(field, titles[field], names=field == known[0]) for field in known]
 
 
 def _bars(field: str, title: str, *, names: bool) -> dict[str, Any]:
