@@ -134,10 +134,12 @@ def leaderboard(console: Console, board: Mapping[str, Any], shown: Sequence[str]
     """The models best first, how sure their places are, and the other metrics below."""
     primary = board["primary"]
     table = Table(box=None, padding=(0, 1))
-    table.add_column("rank", no_wrap=True, min_width=4)
-    table.add_column("tie", no_wrap=True)
+    # What cannot be guessed from its beginning is never cut.
+    widest = max((len(place(row)) for row in board["rows"]), default=4)
+    table.add_column("rank", no_wrap=True, min_width=max(4, widest))
+    table.add_column("tie", no_wrap=True, min_width=3)
     table.add_column("model", no_wrap=True)
-    table.add_column(f"{primary} (interval)", no_wrap=True)
+    table.add_column(f"{primary}\n(interval)", no_wrap=True)
     table.add_column("per site", no_wrap=True)
     table.add_column("first", justify="right", no_wrap=True)
     table.add_column("cases", justify="right", no_wrap=True, min_width=5)
@@ -169,7 +171,7 @@ def _comparison(console: Console, board: Mapping[str, Any]) -> None:
             console.print(
                 f"  The first less the second: {turn * found['difference']:+.3f}"
                 f" ({ends[0]:+.3f} to {ends[1]:+.3f}), adjusted p {p_value(found['p_adjusted'])}."
-                " The data cannot tell who share a tie apart."
+                "\n  The data cannot tell models of one tie apart."
             )
 
 

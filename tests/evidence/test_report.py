@@ -166,8 +166,8 @@ def test_methods_say_what_the_plan_says(dossier: Dossier) -> None:
     )
     said = planned(dossier, plan)
     for part in (
-        "random-effects", "worse by less than 0.02", "at 90 %", "300 replicates",
-        "fewer than 7 cases", "f 50 %, m 50 %", "Holm", "mean over cases",
+        "random-effects", "worse by less than 0.02", "at 90\N{NO-BREAK SPACE}%", "300 replicates",
+        "fewer than 7 cases", "f 50\N{NO-BREAK SPACE}%, m 50\N{NO-BREAK SPACE}%", "Holm", "mean over cases",
     ):  # fmt: skip
         assert part in said, part
 

@@ -27,6 +27,7 @@ from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.containers import ContainerConfig, Role, faults
 from medperf.domain.results import TypedResult
 from medperf.site.case_statistics import CaseStatistics
+from medperf.site.case_table import read_case_table
 
 HERE = Path(building.__file__).parent
 NUMBER = {"harbor": "HB-009", "hillcrest": "20999"}
@@ -219,7 +220,8 @@ def test_the_whole_workflow_gives_exactly_what_the_plan_declares(components, tmp
     plan = AnalysisPlan.model_validate(yaml.safe_load(components["plan"].read_text()))
     assert {m.name for m in result.metrics} == {m.name for m in plan.metrics}
     site = CaseStatistics(lambda: b"a secret of this site only, long")
-    own = site.recompute(result, tmp_path / "local/cases.csv", plan, fingerprint="sha256:0")
+    cases = read_case_table(tmp_path / "local/cases.csv", plan)
+    own = site.recompute(result, cases, plan, fingerprint="sha256:0")
     assert own.findings == ()
     assert {m["summary"]["n_patients"] for m in own.raw["metrics"]} == {2}
     rows = table(tmp_path / "local/cases.csv")

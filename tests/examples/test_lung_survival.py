@@ -21,6 +21,7 @@ from medperf.domain.benchmarks import AnalysisPlan
 from medperf.domain.containers import ContainerConfig, Role, faults
 from medperf.domain.results import TypedResult
 from medperf.site.case_statistics import CaseStatistics
+from medperf.site.case_table import read_case_table
 
 HERE = Path(building.__file__).parent
 needs_data = pytest.mark.skipif(
@@ -185,7 +186,7 @@ def test_the_evaluator_writes_exactly_what_the_plan_declares(files, tmp_path):
     cases = tmp_path / "local/cases.csv"
     assert len(table(cases)) == 30
     site = CaseStatistics(lambda: b"a secret of this site only, long")
-    own = site.recompute(result, cases, plan, fingerprint="sha256:0")
+    own = site.recompute(result, read_case_table(cases, plan), plan, fingerprint="sha256:0")
     assert own.findings == ()
     overall = [m for m in own.raw["metrics"] if "subgroup" not in m]
     assert {m["name"] for m in overall} == {m.name for m in plan.metrics}

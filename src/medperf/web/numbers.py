@@ -36,7 +36,7 @@ def probability(value: float | None) -> str:
 
 def percent(share: float | None) -> str:
     """A share (0 to 1) in whole percent."""
-    return NONE if share is None else f"{100 * share:.0f} %"
+    return NONE if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def count(value: int | None) -> str:
