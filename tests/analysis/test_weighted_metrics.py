@@ -214,3 +214,22 @@ def test_a_single_patient_has_a_value_and_no_error():
 def test_a_level_must_end_the_name():
     with pytest.raises(ValueError, match="needs its level"):
         PlannedMetric(name="sensitivity", evidence=Evidence.SENSITIVITY_AT_SPECIFICITY)
+
+
+def test_replicates_of_a_median_would_be_values_of_cases():
+    values = np.round(np.random.default_rng(7).random(21), 6)
+    weights = np.random.default_rng(8).exponential(size=(200, 21))
+    replicates = weighted_metric("m", Evidence.MEDIAN, (values,), 0)(weights)
+    assert np.isin(replicates, values).all()
+    with pytest.raises(ValueError, match="would be values of cases"):
+        PlannedMetric(name="m", evidence="median", summaries=["standard_error", "replicates"])
+
+
+@pytest.mark.parametrize("metric", sorted(set(OF_NUMBERS) - {"median_absolute_error"}))
+def test_replicates_of_the_other_forms_show_no_case(metric):
+    rng = np.random.default_rng(9)
+    reference, predicted = rng.normal(0, 1, 30), rng.normal(0, 1, 30)
+    columns = regression.columns_of(metric, reference, predicted)
+    found = weighted_metric(metric, OF_NUMBERS[metric], columns, 0)(rng.exponential(size=(300, 30)))
+    # No two draws meet in a value, as they do where it is one case's.
+    assert len(np.unique(found)) == 300

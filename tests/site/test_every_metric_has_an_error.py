@@ -17,6 +17,7 @@ from medperf.analysis.metrics import (
     multilabel_table,
     phases_table,
     regression_table,
+    segmentation_table,
     survival_table,
 )
 from medperf.components.evaluator import program
@@ -140,7 +141,7 @@ TASKS = {
 
 def test_every_definition_of_every_table_has_evidence():
     tables = [table.DEFINITIONS for _, table, _ in TASKS.values()]
-    tables += [phases_table.DEFINITIONS, survival_table.DEFINITIONS]
+    tables += [each.DEFINITIONS for each in (phases_table, segmentation_table, survival_table)]
     assert not [metric.name for each in tables for metric in each.values() if not metric.evidence]
 
 

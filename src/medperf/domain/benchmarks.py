@@ -74,6 +74,9 @@ class PlannedMetric(Form):
                     f"{summary} of {self.name} needs evidence"
                     + ("" if needed is None else f": {needed}")
                 )
+        if self.evidence is Evidence.MEDIAN and Summary.REPLICATES in self.summaries:
+            # Under any weights a median is the value of one case, or the mean of two.
+            raise ValueError(f"replicates of {self.name} would be values of cases")
         if self.evidence in COUNTED and level_of(self.name) is None:
             raise ValueError(
                 f"{self.name} needs its level at the end, such as {self.evidence}_0.90"
