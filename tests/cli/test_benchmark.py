@@ -124,6 +124,12 @@ def test_a_fault_in_the_plans_own_file_names_that_file(ready, folder):
     assert detail.startswith("plan.yaml, line 4: metrics.0.upper: ")
 
 
+def test_a_fault_of_the_whole_plan_is_one_sentence(ready, folder):
+    (folder / "plan.yaml").write_text("primary: f1\nmetrics: [{name: auroc}]\n")
+    detail = ready("benchmark", "register", "benchmark.yaml", "--json").problem["detail"]
+    assert detail.startswith("plan.yaml, line 1: primary must")
+
+
 def test_a_wrong_digest_of_the_demo_dataset_is_refused(ready, folder):
     wrong = "demo_dataset: {url: demo, digest: 'sha256:" + "1" * 64 + "'}"
     (folder / "benchmark.yaml").write_text(GOOD.replace("demo_dataset: demo", wrong))

@@ -31,7 +31,8 @@ class Document:
     def fault(self, place: Sequence[str | int], message: str) -> str:
         """Write one fault with its file and line."""
         where = ".".join(str(step) for step in place)
-        return f"{self.path.name}, line {self.line_of(place)}: {where}: {message}"
+        at = f"{where}: " if where else ""
+        return f"{self.path.name}, line {self.line_of(place)}: {at}{message}"
 
     def refuse(self, place: Sequence[str | int], message: str) -> MalformedFileError:
         """The error for one fault."""

@@ -115,7 +115,7 @@ class MalformedFileError(InvalidRequestError):
     """A file is not what its format demands."""
 
     code = "malformed-file"
-    hint = "Correct the line that the message names."
+    hint = "Correct the file where the message says, and try again."
 
 
 class TooLargeError(InvalidRequestError):

@@ -214,7 +214,10 @@ class _Header(BaseModel):
 
 def _read_header(source: BinaryIO) -> tuple[_Header, bytes]:
     if _read_fully(source, len(MAGIC)) != MAGIC:
-        raise MalformedFileError("this is no sealed file, or one of a newer version")
+        raise MalformedFileError(
+            "this is no sealed file, or one of a newer version",
+            hint="Name the file that was exported; a newer version of MedPerf may be needed.",
+        )
     size = int.from_bytes(_read_fully(source, 4), "big")
     raw = _read_fully(source, size) if size <= _MAX_HEADER_BYTES else b""
     if not raw or len(raw) != size:
