@@ -6,6 +6,8 @@ RUNNER ?=
 EXAMPLE ?= breast_cancer
 OWN    := $(wildcard requirements/$(EXAMPLE).txt)
 SERVE  ?=
+# A hospital's proxy may sign with a certificate that only the machine trusts; pip looks there, too.
+export UV_SYSTEM_CERTS ?= true
 
 .PHONY: help demo test check docs bench changelog lock clean
 help:  ## say what can be made
