@@ -171,6 +171,14 @@ def test_a_decision_is_explained_by_its_rule_and_facts(folder, medperf):
     assert medperf("policy", "explain", "9").status != 0
 
 
+def test_what_was_let_go_on_and_is_forbidden_by_now_is_explained(folder, medperf):
+    decide(folder, Action.RUN)
+    assert "Not any more" not in medperf("policy", "explain", "1").out
+    medperf("policy", "set", "--template", "until", "--with", "end=2020-01-01")
+    lines = medperf("policy", "explain", "1").out
+    assert "Not any more. Asked now:\nDenied: a rule forbids that the model may run." in lines
+
+
 def test_a_decision_without_a_policy_is_explained_too(folder, medperf):
     (folder / "policy.cedar").unlink()
     decide(folder, Action.RUN)

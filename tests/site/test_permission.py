@@ -245,6 +245,19 @@ def test_nothing_is_released_that_the_policy_was_never_asked_about(site):
         site.permission.kept_facts(1, Action.RELEASE, ApprovalFacts())
 
 
+def test_a_denial_that_came_later_is_found_and_not_kept(site):
+    site.policy.put_in_force(EVERYTHING)
+    assert site.permission.denial_now(1, Action.RUN) is None
+    assert site.asked(1) is Answer.GO_AHEAD
+    assert site.permission.denial_now(1, Action.RUN) is None
+    (site.folder / "policy.cedar").unlink()
+    decision, _ = site.permission.denial_now(1, Action.RUN)
+    assert decision.answer is Answer.DENY
+    assert site.permission.rulings.latest(1, Action.RUN).answer is Answer.GO_AHEAD
+    assert site.asked(1) is Answer.DENY
+    assert site.permission.denial_now(1, Action.RUN) is None
+
+
 def test_a_forecast_uses_nothing_up(site):
     site.policy.put_in_force(most(1))
     facts = replace(FACTS, now=NOW)

@@ -280,9 +280,10 @@ def _explain_job(job: int, action: str | None, folder: str | None) -> None:
     from medperf.policy.facts_json import dump_facts
 
     with opened(folder) as site:
-        site.jobs.get(job)
+        is_final = site.jobs.get(job).is_final
         ruling = site.permission.rulings.latest(job, Action(action) if action else None)
         text = site.policy.versions.text_of(ruling.policy_digest or "") if ruling else None
+        denial = site.permission.denial_now(job, ruling.action) if ruling and not is_final else None
     if ruling is None:
         show_done(f"The policy was not asked about job {job} yet.", {"job_id": job, "lines": []})
         return
@@ -291,6 +292,8 @@ def _explain_job(job: int, action: str | None, folder: str | None) -> None:
         lines = ("Denied: there was no valid policy.", *(f"- {error}" for error in ruling.errors))
     else:
         lines = explained(Policy(text).decide(ruling.action, ruling.facts), ruling.facts)
+    if denial is not None:
+        lines = (*lines, "", "Not any more. Asked now:", *explained(*denial))
     if wants_json():
         record = {"job_id": job, "action": ruling.action.value, "answer": ruling.answer.value}
         write_json(

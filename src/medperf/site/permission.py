@@ -127,6 +127,17 @@ class Permission:
         """What would be decided now; nothing is kept."""
         return self._asked(job, action, facts)[0]
 
+    def denial_now(self, job: int, action: Action) -> tuple[Decision, Facts] | None:
+        """What forbids by now what a decision about a job let go on; nothing is kept.
+
+        An agreement or a date may have ended since, or the policy may be another one.
+        """
+        last = self.rulings.latest(job, action)
+        if last is None or last.answer is Answer.DENY:
+            return None
+        decision, facts = self._asked(job, action, replace(last.facts, now=self._clock()))
+        return (decision, facts) if decision.answer is Answer.DENY else None
+
     def demand(self, job: int, action: Action, facts: Facts) -> None:
         """Decide again, just before it happens: the policy or the time may have changed.
 
