@@ -194,10 +194,11 @@ def _about_sites(board: Leaderboard) -> Iterator[Block]:
         if cell.auroc_of_all_cases is not None
     ]
     if whole:
+        yield Paragraph(reading.HEAP)
         yield TableBlock(
             "AUROC over the cases of all sites in one heap, from histograms of scores",
             Table(
-                ("Model", "AUROC", "With the scores themselves", "Cases"),
+                ("Model", "AUROC", "Bounds", "Cases"),
                 tuple(
                     (
                         model,
@@ -249,9 +250,9 @@ def _notes(board: Leaderboard) -> tuple[str, ...]:
 def _comparisons(board: Leaderboard) -> Iterator[Block]:
     yield Paragraph(reading.of_comparisons(board))
     yield TableBlock(
-        "Paired comparisons",
+        "Paired comparisons, over so many cases in so many datasets",
         Table(
-            ("First", "Second", "Difference", "p", "Adjusted p", "Verdict", "Datasets", "Cases"),
+            ("First", "Second", "Difference", "p", "Adjusted p", "Verdict", "Cases"),
             tuple(
                 (
                     each.first,
@@ -261,12 +262,11 @@ def _comparisons(board: Leaderboard) -> Iterator[Block]:
                     probability(each.p_adjusted),
                     each.verdict.replace("_", "-")
                     + (" (exploratory)" if each.is_exploratory else ""),
-                    str(each.n_sites),
-                    count(each.n),
+                    f"{count(each.n)} in {each.n_sites}",
                 )
                 for each in board.comparisons
             ),
-            numeric=frozenset({2, 3, 4, 6, 7}),
+            numeric=frozenset({2, 3, 4, 6}),
         ),
     )
 

@@ -15,6 +15,12 @@ CALIBRATION = (
     " score of a bin and the observed share with its interval; on the dashed line both agree. Above"
     " it scores are too low, below it too high."
 )
+HEAP = (
+    "Sites' own AUROCs compare only cases of the same site. Over all cases in one heap it falls"
+    " where scores mean different things at different sites. It comes from counts of scores in"
+    " bins; the bounds are those between which the AUROC of the scores themselves must lie, and"
+    " are far apart where a bin holds many cases of both classes."
+)
 COST = (
     "The median over results of the time that a model ran for each case, and of the most memory it"
     " took, as sites sign them. Machines differ between sites: compare models that ran on the same."
@@ -41,10 +47,11 @@ def of_comparisons(board: Leaderboard) -> str:
     """What p-values and verdicts mean."""
     said = (
         f"Each two models by {board.primary} on the same patients: the first less the second. p is"
-        " how often a difference this large would show between equally good models; adjusted p"
-        " counts that each is one of many comparisons (Holm). The verdict is about the first and"
-        " goes by adjusted p. Superior, inferior: better or worse for sure. Inconclusive: the data"
-        " cannot tell, which is not the same as equal."
+        " how often a difference this large would show between equally good models. Interval and p"
+        " are of one comparison by itself; adjusted p counts that each is one of many (Holm). The"
+        " verdict is about the first and goes by adjusted p: it may be open where the interval"
+        " leaves out 0. Superior, inferior: better or worse for sure. Inconclusive: the data cannot"
+        " tell, which is not the same as equal."
     )
     margin = next((each.margin for each in board.comparisons if each.margin is not None), None)
     if margin is None:
