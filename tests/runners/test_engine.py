@@ -210,6 +210,11 @@ def test_an_engine_without_a_server_is_unavailable(docker) -> None:
     assert "Cannot connect" in availability.reason
 
 
+def test_a_user_who_may_not_use_the_daemon_is_told_so(docker) -> None:
+    docker._ask.info = {"ServerErrors": ["permission denied while trying to connect to x.sock"]}
+    assert docker.available().reason == "docker's daemon runs, but this user may not use it"
+
+
 def test_a_program_that_is_not_installed_is_unavailable() -> None:
     class Missing(DockerRunner):
         program = "no-such-engine"

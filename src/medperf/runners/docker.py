@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from medperf.domain.errors import SandboxUnavailableError
 from medperf.runners.engine import EngineFacts, EngineRunner
 from medperf.runners.identity import Identity
 
@@ -14,7 +15,13 @@ class DockerRunner(EngineRunner):
 
     def _read_facts(self, info: Mapping[str, Any]) -> EngineFacts:
         if not info.get("ServerVersion"):  # the client answers even when the daemon does not
-            raise KeyError("; ".join(info.get("ServerErrors") or ["no server"]))
+            said = "; ".join(info.get("ServerErrors") or ["its daemon does not answer"])
+            if "permission denied" in said:
+                raise SandboxUnavailableError(
+                    "docker's daemon runs, but this user may not use it",
+                    hint="Use Podman, or ask for the group 'docker', which is as good as root.",
+                )
+            raise SandboxUnavailableError(f"docker does not answer: {said}")
         options = info.get("SecurityOptions") or []
         return EngineFacts(
             version=str(info["ServerVersion"]),
