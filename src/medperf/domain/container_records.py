@@ -56,5 +56,10 @@ class Container(Record):
     @property
     def has_separate_labels(self) -> bool:
         """Whether a preparator writes labels apart; older ones leave them with the data."""
-        prepare = (self.config.get("tasks") or {}).get("prepare") or {}
-        return not prepare or "output_labels_path" in (prepare.get("output_volumes") or {})
+        # The config is whatever the server sent; a step is what refuses one that is none.
+        tasks = self.config.get("tasks")
+        prepare = tasks.get("prepare") if isinstance(tasks, dict) else None
+        if not isinstance(prepare, dict):
+            return True
+        outputs = prepare.get("output_volumes")
+        return isinstance(outputs, dict) and "output_labels_path" in outputs
