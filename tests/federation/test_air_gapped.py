@@ -3,16 +3,24 @@
 import base64
 import json
 from datetime import timedelta
+from zipfile import ZipFile
 
 import pytest
 from federation.courier import AirGapped, take_part
-from federation.federation import ASK, ASK_TO_RELEASE, Federation, ServerThread
+from federation.federation import ASK, ASK_TO_RELEASE, EVERYTHING, Federation, ServerThread
 
 from medperf.domain import errors
+from medperf.domain.agreements import AgreementForm
 from medperf.domain.clock import system_clock
+from medperf.policy.templates import Choice, compose
+from medperf.provenance.envelope import Envelope
+from medperf.provenance.predicates import PolicyPredicate
+from medperf.provenance.statements import read_any_statement
 from medperf.site.enrollment import finish_enrolling
 from medperf.site.folder import SiteFolder
 from medperf.site.review import Person
+
+NEEDED = EVERYTHING + compose([Choice("only-under-agreement", {"kind": "data_use"})])
 
 
 @pytest.fixture
@@ -213,3 +221,103 @@ def test_a_site_that_trusts_another_log_takes_nothing_in(hospital, federation, t
 
     with pytest.raises(errors.SignatureError):
         take_in_enrolling(place, hospital.work())
+
+
+def policies_in(bundle):
+    envelopes = [Envelope.from_value(each["envelope"]) for each in bundle]
+    said = [read_any_statement(each.content).predicate for each in envelopes]
+    return [p.policy_version for p in said if isinstance(p, PolicyPredicate) and p.site_id]
+
+
+def test_each_version_of_the_policy_is_logged_once_by_a_results_bundle(working, federation):
+    working.take_in(working.work())
+    working.site.let(ASK)
+    working.site.let(NEEDED)
+    working.go_around()
+    [sent, *_] = working.submit(working.results())
+    assert sent["request"].endswith("/policies")
+    working.take_in(working.work())
+    with working.site.opened() as site:
+        site.agent().settle()
+        assert not site.mailbox.outgoing()
+    bundle = federation.committee.results.bundle(federation.the_result().id)
+    assert sorted(policies_in(bundle.statements)) == [1, 2, 3, 4]
+
+
+def sign_agreement(federation, hospital, days=1):
+    """The vendor and the hospital sign; their people have a network."""
+    form = AgreementForm(
+        kind="data_use",
+        title="Data use",
+        document_digest="sha256:" + "d" * 64,
+        document_size_bytes=18,
+        party_ids=(federation.vendor.organization_id, hospital.organization_id),
+        starts_at=system_clock() - timedelta(minutes=1),
+        ends_at=system_clock() + timedelta(days=days),
+    )
+    agreement = federation.vendor.agreements.register(form)
+    federation.vendor.agreements.act(agreement.id, "sign")
+    federation.colleague(hospital.organization_id).agreements.act(agreement.id, "sign")
+    return agreement
+
+
+def reasons(hospital):
+    with hospital.site.opened() as site:
+        return [job.waiting_for or "" for job in site.jobs.in_states("queued")]
+
+
+def test_an_agreement_comes_with_the_bundle_and_lets_work_begin(working, federation):
+    working.site.let(NEEDED)
+    working.take_in(working.work())
+    assert working.states() == ["queued"]
+    assert "agreement with this site's organization" in reasons(working)[0]
+    sign_agreement(federation, working)
+    working.take_in(working.work())
+    assert working.states() == ["releasing"]
+    with working.site.opened() as site:
+        [known] = site.agreements.all()
+        assert known.title == "Data use"
+
+
+def test_an_agreement_that_ended_stops_work_by_the_site_s_own_clock(working, federation):
+    sign_agreement(federation, working)
+    working.take_in(working.work())
+    working.site.let(NEEDED)
+    federation.add_model("Model B")
+    bundle = working.work()
+    later = system_clock() + timedelta(days=2)
+    with working.site.opened(clock=lambda: later) as site:
+        site.take_in(bundle)
+        site.agent().settle()
+    assert "agreement" in reasons(working)[0]
+
+
+def test_an_agreement_that_was_ended_early_stops_work_with_the_next_bundle(working, federation):
+    working.site.let(NEEDED)
+    agreement = sign_agreement(federation, working)
+    working.take_in(working.work())
+    assert working.states() == ["releasing"]
+    federation.vendor.agreements.act(agreement.id, "terminate", "over")
+    federation.add_model("Model B")
+    working.take_in(working.work())
+    assert working.states() == ["releasing", "queued"]
+    assert "agreement" in reasons(working)[0]
+
+
+def test_an_agreement_that_a_courier_changed_is_not_believed(working, federation):
+    working.site.let(NEEDED)
+    sign_agreement(federation, working)
+    file = working.work()
+    with ZipFile(file) as archive:
+        names = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(names["manifest.json"])
+    for each in manifest["answers"]:
+        if "/agreements" in each["target"]:
+            body = base64.b64decode(each["body"]).replace(b"Data use", b"Data abu")
+            each["body"] = base64.b64encode(body).decode()
+    with ZipFile(file.with_suffix(".changed"), "w") as archive:
+        for name, content in names.items():
+            is_manifest = name == "manifest.json"
+            archive.writestr(name, json.dumps(manifest) if is_manifest else content)
+    with working.site.opened() as site, pytest.raises(errors.SignatureError):
+        site.take_in(file.with_suffix(".changed"))

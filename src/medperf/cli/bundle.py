@@ -303,7 +303,8 @@ def _files_of(containers: "list[Container]") -> tuple[dict[str, Path], list[str]
                 else:
                     absent.append(
                         f"{config.image} of container {container.name!r}, which an engine pulls"
-                        " from a registry: load it into the site's engine by hand"
+                        " from a registry: register it as a DockerArchive to have it carried, or"
+                        " bring it to the site's engine under its registered digest"
                     )
                 if container.additional_files is not None:
                     reference = container.additional_files

@@ -8,6 +8,7 @@ from typing import Any
 
 from medperf.client.api import ServerClient
 from medperf.domain.errors import (
+    AwaitingCourierError,
     ConflictError,
     ForbiddenError,
     InvalidRequestError,
@@ -47,18 +48,23 @@ class PolicyReports:
         revoked by now can never be logged.
 
         Raises:
+            AwaitingCourierError: some wait for a courier.
             UnavailableError: the server is away; sending again later sends the same statements.
         """
         known = {row["version"] for row in self._store.rows("SELECT version FROM policy_reports")}
         latest = self._versions.latest()
         if latest is None or latest.version in known:
             return
+        waiting: AwaitingCourierError | None = None
         for version in self._versions.all():
             if version.version in known:
                 continue
             answer = "logged"
             try:
                 self._client.sites.log_policy(version.envelope.to_value())
+            except AwaitingCourierError as error:
+                waiting = error  # the later ones travel with it
+                continue
             except _REFUSALS as error:
                 answer = error.code
                 self._log.warning("policy_not_logged", code=error.code)
@@ -67,3 +73,5 @@ class PolicyReports:
                     "INSERT OR REPLACE INTO policy_reports VALUES (?, ?)",
                     (version.version, answer),
                 )
+        if waiting is not None:
+            raise waiting
