@@ -157,6 +157,22 @@ def test_verify_answers_0_for_results_and_leaderboards_that_hold(medperf, federa
     medperf("benchmark", "bundle", federation.benchmark.id, "--out", board)
     for file in (result, board):
         assert medperf("verify", file)["is_verified"]
+    [cell] = medperf("verify", board)["leaderboard"]
+    [proven] = medperf("verify", result)["results"]
+    assert (cell["metric"], cell["model_id"]) == ("accuracy", proven["model_id"])
+    assert len(cell["leaves"]) == 1
+
+
+def test_verify_leads_people_from_a_cell_to_its_results(medperf, federation, tmp_path, capsys):
+    federation.add_model("Model A")
+    federation.add_site("Hospital One").settle()
+    board = tmp_path / "board.json"
+    medperf("benchmark", "bundle", federation.benchmark.id, "--out", board)
+    assert run(["verify", str(board)]) == 0
+    said = capsys.readouterr().out
+    assert "accuracy = 0.9123 (n=10), from the results at leaves" in said
+    assert "model/image: sha256:" in said
+    assert "approved by" in said
 
 
 def without_grants(bundle):
@@ -170,7 +186,7 @@ def without_grants(bundle):
     [
         (without_grants, 7, None),
         (lambda b: b["leaderboard"]["rows"][0].update(n_results=7), 7, 11),
-        (lambda b: b.update(checkpoint=b["checkpoint"].replace("A", "B")), 7, 1),
+        (lambda b: b.update(checkpoint=b["checkpoint"].swapcase()), 7, 1),
         (lambda b: b["statements"][3]["log"].update(index=2), 7, 2),
     ],
 )

@@ -11,6 +11,7 @@ from medperf.cli.command import Verb, chosen_profile, wants_json
 from medperf.cli.connection import log_key_now
 from medperf.cli.output import write, write_json
 from medperf.cli.text import printable
+from medperf.cli.verified_board import cells, lines
 from medperf.domain.errors import InvalidRequestError, ProofError
 from medperf.domain.identifiers import format_time
 
@@ -44,10 +45,12 @@ def command(file: Path, log_key: str | None, show_all: bool) -> None:
     key = _key(log_key)
     bundle = Bundle.from_bytes(file.read_bytes())
     verdict = verdict_of(bundle, key)
+    board = cells((bundle.model_extra or {}).get("leaderboard"), verdict)
     if wants_json():
-        write_json(_as_json(verdict, key))
+        write_json({**_as_json(verdict, key), "leaderboard": board})
     else:
-        write(printable("\n".join(_as_text(verdict, key, show_all=show_all)), "\n"))
+        text = _as_text(verdict, key, board, show_all=show_all)
+        write(printable("\n".join(text), "\n"))
     if not verdict.is_verified:
         raise ProofError(
             f"{file} is not verified: {len(verdict.failed)} checks failed,"
@@ -93,10 +96,16 @@ def _key(given: str | None) -> "NoteKey":
     return NoteKey.from_text(text.strip())
 
 
-def _as_text(verdict: "Verdict", key: "NoteKey", *, show_all: bool) -> Iterator[str]:
+def _as_text(
+    verdict: "Verdict", key: "NoteKey", board: list[dict[str, Any]], *, show_all: bool
+) -> Iterator[str]:
     from medperf.provenance.verdict import STEPS
 
     yield f"Trusted: {key.name}"
+    if board:
+        yield ""
+        yield "Leaderboard:"
+        yield from lines(board)
     for result in verdict.results:
         yield ""
         yield from _chain(result)

@@ -71,7 +71,10 @@ class Bundle(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise MalformedFileError(f"not a bundle: {place}: {first['msg']}") from None
+            raise MalformedFileError(
+                f"not a bundle: {place}: {first['msg']}",
+                hint="'medperf result bundle' and 'medperf benchmark bundle' write bundles.",
+            ) from None
 
     def to_bytes(self) -> bytes:
         """Write the bundle, always the same bytes for the same content."""

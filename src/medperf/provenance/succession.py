@@ -169,9 +169,9 @@ def _chain(links: list[_Link], trusted: NoteKey) -> LogKeys:
         )
     for link in links[known.index(trusted.public) :]:
         if link.cause == "revoked":
+            # Not which key follows: a person has to get that another way.
             raise LogKeyRevokedError(
                 f"key {link.former.key_id} of log {trusted.name} is said to be revoked at leaf"
-                f" {link.leaf} ({link.reason or 'no reason given'}) and followed by"
-                f" {NoteKey(trusted.name, link.following).to_text()}"
+                f" {link.leaf} ({link.reason or 'no reason given'}) and followed by another"
             )
     return LogKeys.of(trusted.name, known[0], [(link.leaf, link.following) for link in links])
