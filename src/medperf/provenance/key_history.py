@@ -20,7 +20,7 @@ class KeySpan:
         owner_type: ``server``, ``site`` or ``person``.
         owner_id: the owner's number; None for the server.
         owner: the owner's name.
-        enrolled_index: the leaf that enrolled it; -1 for the log's own key.
+        enrolled_index: the leaf that enrolled it; -1 for the log's first key.
         revoked_index: the leaf that revoked it, if one did.
     """
 
