@@ -3,9 +3,12 @@
 import pytest
 from hospital import MODEL, NOW
 
+from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.results import MetricEstimate, TypedResult
 from medperf.policy import differencing
 from medperf.policy.cohorts import PATIENT_BYTES, Cell, Cohort, Release
 from medperf.policy.differencing import check_differences
+from medperf.policy.screening import CaseRow, Limits, screen
 from medperf.site.store import disclosures, jobs
 from medperf.site.store.connection import Store
 from medperf.site.store.disclosures import Disclosures
@@ -106,6 +109,35 @@ def test_a_flood_of_overlapping_groups_does_not_slip_through_by_taking_too_long(
     found = check_differences(release(cells), [], K)
     assert [cell.subgroup for cell in found.cells] == [EVERYBODY]
     assert all("too many groups overlap" in each.reason for each in found.suppressed)
+
+
+def test_bins_of_two_histograms_do_not_tell_one_patients_score():
+    """Stopped by leaving out histograms of a model that was told about of other cases."""
+    plan = AnalysisPlan.model_validate(
+        {"metrics": [{"name": "auroc", "evidence": "auroc"}], "primary": "auroc"}
+    )
+    cases = [
+        CaseRow(
+            n.to_bytes(PATIENT_BYTES) + b"case0000",
+            str(n),
+            is_usable=True,
+            subgroups={},
+            numbers={},
+        )
+        for n in range(70)
+    ]
+
+    def told(n, in_last_bin, earlier=()):
+        summary = {"positive_counts": [30.0, in_last_bin], "positive_sums": [3.0, in_last_bin]}
+        estimate = MetricEstimate(name="auroc", value=0.9, n=n, summary=summary)
+        document = TypedResult(n_cases=n, metrics=(estimate,))
+        about = Release("job", "model", 1, "data", ())
+        return screen(document, plan, cases[:n], Limits(K), about, earlier=earlier)
+
+    first = told(50, 20.0)
+    assert first.document.metrics[0].summary is not None
+    # Twenty patients more, and one of them in the last bin.
+    assert told(70, 21.0, [first.release]).document.metrics[0].summary is None
 
 
 def test_a_metric_under_another_name_waits_for_a_person():

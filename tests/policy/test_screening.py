@@ -1,5 +1,7 @@
 """A checked document meets the people behind its numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 from medperf.domain.benchmarks import AnalysisPlan
@@ -168,6 +170,27 @@ def test_an_earlier_release_suppresses_and_is_named():
     [finding] = after.findings
     assert finding.code == "too-close"
     assert "(job 1) differ in 3 people only" in finding.message
+
+
+def with_histogram(n):
+    summary = {"positive_counts": [6.0, float(n - 6)], "standard_error": 0.1}
+    found = document(("accuracy", n), n_cases=n).metrics[0]
+    return document(n_cases=n).model_copy(
+        update={"metrics": (found.model_copy(update={"summary": summary}),)}
+    )
+
+
+def test_a_second_histogram_of_a_model_stays_here_unless_it_is_of_the_same_cases():
+    rows = [row(n) for n in range(30)]
+    first = screened(with_histogram(20), rows[:20])
+    assert "positive_counts" in first.document.metrics[0].summary
+    again = screened(with_histogram(20), rows[:20], earlier=[first.release])
+    assert (again.document, again.findings) == (first.document, ())
+    later = screened(with_histogram(30), rows, earlier=[first.release])
+    assert later.document.metrics[0].summary == {"standard_error": 0.1}
+    assert [finding.code for finding in later.findings] == ["histogram-too-close"]
+    other = replace(first.release, model="another")
+    assert screened(with_histogram(30), rows, earlier=[other]).findings == ()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ listed in the document as suppressed; why, and because of which earlier release,
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
+from medperf.domain.benchmarks import SUMMARY_NAMES, AnalysisPlan, PlannedMetric, Summary
 from medperf.domain.case_table import COUNTED, OF_OBJECTS, Evidence, columns_of
 from medperf.domain.results import (
     FreeFormResult,
@@ -23,6 +23,7 @@ from medperf.policy.differencing import check_differences, check_rest
 from medperf.policy.disclosure import Finding, SmallCell
 from medperf.policy.dominance import Contribution, largest_share
 
+_BINS = frozenset(SUMMARY_NAMES[Summary.HISTOGRAM])
 FREE_FORM = "free-form"
 """The one cell of a free-form document: all of its values are about the whole cohort."""
 
@@ -139,10 +140,14 @@ def screen(
         for each in rest:
             found.suppress(each.cell, "rest-too-small", each.reason)
         cautions = differences.cautions
+    released = replace(
+        about, cells=tuple(cell for cell in found.cells if cell.key not in found.gone)
+    )
+    left_over, bins = _without_histograms(_without(document, found.gone), released, earlier)
     return Screened(
-        _without(document, found.gone),
-        replace(about, cells=tuple(cell for cell in found.cells if cell.key not in found.gone)),
-        (*(_too_small(cell, limits) for cell in few), *found.gone.values()),
+        left_over,
+        released,
+        (*(_too_small(cell, limits) for cell in few), *found.gone.values(), *bins),
         tuple(Finding("close-to-earlier", "", text) for text in cautions),
     )
 
@@ -269,6 +274,40 @@ def _without(document: TypedResult, gone: Iterable[object]) -> TypedResult:
             "missing": (*document.missing, *suppressed),
         }
     )
+
+
+def _without_histograms(
+    document: TypedResult, about: Release, earlier: Sequence[Release]
+) -> tuple[TypedResult, list[Finding]]:
+    """Leave out histograms where the same model has been told about of other cases.
+
+    A bin holds whoever the model gave such a score: two histograms of many different people may
+    differ in one of them within a bin, and the sums of the bins by that one's score.
+    """
+    findings: list[Finding] = []
+    metrics: list[MetricEstimate] = []
+    cells = {cell.key: cell for cell in about.cells}
+    for estimate in document.metrics:
+        cell, summary = cells[_key(estimate)], dict(estimate.summary or {})
+        name = _told_of_others(cell, about.model, earlier) if _BINS & summary.keys() else None
+        if name is None:
+            metrics.append(estimate)
+            continue
+        kept = {key: value for key, value in summary.items() if key not in _BINS}
+        metrics.append(estimate.model_copy(update={"summary": kept or None}))
+        message = f"its histogram stays here: {name} told about other cases of the same model"
+        findings.append(Finding("histogram-too-close", cell.place, message))
+    return document.model_copy(update={"metrics": tuple(metrics)}), findings
+
+
+def _told_of_others(cell: Cell, model: str, earlier: Sequence[Release]) -> str | None:
+    """The name of a release that told the same of other cases, if there is one."""
+    for old in earlier:
+        if old.model == model:
+            for other in old.cells:
+                if other.key == cell.key and other.cohort != cell.cohort:
+                    return old.name
+    return None
 
 
 def _too_small(cell: SmallCell, limits: Limits) -> Finding:
