@@ -393,7 +393,7 @@ class ServerUnreachableError(UnavailableError):
     """The server does not answer."""
 
     code = "server-unreachable"
-    hint = "Check the address, the network and the proxy; the agent keeps trying."
+    hint = "Check the address, the network and the proxy; an agent tries again by itself."
 
 
 class AwaitingCourierError(UnavailableError):
