@@ -1,6 +1,7 @@
 """Attacks on budgets: by many agents at once, restarts, clocks, and grants played again."""
 
 import multiprocessing
+from dataclasses import replace
 from datetime import timedelta
 
 from hospital import NOW
@@ -63,6 +64,16 @@ def test_many_processes_on_one_ledger_do_not_exceed_a_budget(tmp_path):
     for racer in racers:
         racer.join(60)
     assert found.count(Answer.GO_AHEAD) == MOST
+
+
+def test_the_same_container_registered_again_is_no_fresh_budget(tmp_path):
+    """Stopped by counting a model by the digest of its container, whatever number it has."""
+    store, policy, permission = site(tmp_path)
+    policy.put_in_force(EVERYTHING + compose([Choice("most-per-model", {"most": 1})]))
+    again = replace(FACTS, model=replace(FACTS.model, id=FACTS.model.id + 1))
+    assert permission.decide(1, Action.RUN, FACTS).answer is Answer.GO_AHEAD
+    assert permission.decide(2, Action.RUN, again).answer is Answer.DENY
+    store.close()
 
 
 def test_restarts_clocks_set_back_and_replayed_grants_win_nothing(tmp_path):

@@ -20,6 +20,20 @@ def use(job, **changes):
     return replace(Use.of(Action.RUN, world.FACTS, job), **changes)
 
 
+OTHER = "sha256:" + "9" * 64
+
+
+def test_the_same_container_under_another_name_is_the_same_model():
+    lines = [use("job:1", model_id=9), use("job:2", model_id=9, kind=UseKind.RELEASE)]
+    found = count_uses(lines, world.FACTS, job="job:3")
+    assert (found.executions_of_model, found.releases_of_model) == (1, 1)
+
+
+def test_a_line_from_before_digests_were_kept_counts_by_its_number():
+    lines = [use("job:1", model_digest=""), use("job:2", model_id=9, model_digest="")]
+    assert count_uses(lines, world.FACTS, job="job:3").executions_of_model == 1
+
+
 class LedgerOfTest:
     """One ledger value; `start` is the transaction of a site."""
 
@@ -37,8 +51,8 @@ def test_counts_are_those_of_the_same_dataset_each_job_once():
     lines = [
         use("job:1"),
         use("job:1"),  # the agent restarted
-        use("job:2", model_id=9),
-        use("job:3", model_id=9, model_owner_id=9, benchmark_id=9),
+        use("job:2", model_id=9, model_digest=OTHER),
+        use("job:3", model_id=9, model_digest=OTHER, model_owner_id=9, benchmark_id=9),
         use("job:4", fingerprint="sha256:" + "1" * 64),
         use("job:1", kind=UseKind.RELEASE),
         use("job:5"),

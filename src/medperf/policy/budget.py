@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from medperf.policy.actions import Action
 from medperf.policy.decision import Decision, Policy
-from medperf.policy.facts import Facts, UseCounts
+from medperf.policy.facts import Facts, ModelFacts, UseCounts
 
 
 class UseKind(StrEnum):
@@ -35,6 +35,8 @@ class Use:
     """The site's own name, which makes it one use however often it is recorded: ``job:12``."""
     fingerprint: str
     model_id: int
+    model_digest: str
+    """Of its container; empty in lines that were written before it was kept."""
     model_owner_id: int
     benchmark_id: int
     at: datetime
@@ -47,6 +49,7 @@ class Use:
             job=job,
             fingerprint=facts.dataset.fingerprint,
             model_id=facts.model.id,
+            model_digest=facts.model.digest,
             model_owner_id=facts.model.owner_id,
             benchmark_id=facts.benchmark.id,
             at=facts.now,
@@ -88,10 +91,15 @@ def count_uses(uses: Iterable[Use], facts: Facts, *, job: str) -> UseCounts:
     releases = [use for use in lines if use.kind is UseKind.RELEASE]
     return UseCounts(
         executions=len(starts),
-        executions_of_model=sum(use.model_id == facts.model.id for use in starts),
+        executions_of_model=sum(_is_of(use, facts.model) for use in starts),
         executions_of_model_owner=sum(use.model_owner_id == facts.model.owner_id for use in starts),
         executions_of_benchmark=sum(use.benchmark_id == facts.benchmark.id for use in starts),
         models=len({use.model_id for use in starts}),
         releases=len(releases),
-        releases_of_model=sum(use.model_id == facts.model.id for use in releases),
+        releases_of_model=sum(_is_of(use, facts.model) for use in releases),
     )
+
+
+def _is_of(use: Use, model: ModelFacts) -> bool:
+    """Whether a use was of this model, or of the same container under another name."""
+    return use.model_id == model.id or use.model_digest == model.digest

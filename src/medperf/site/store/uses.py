@@ -30,6 +30,7 @@ CREATE TRIGGER uses_keep_lines BEFORE DELETE ON uses
 CREATE TRIGGER uses_keep_words BEFORE UPDATE ON uses
   BEGIN SELECT RAISE(ABORT, 'a use that was recorded is kept'); END;
 """,
+        "ALTER TABLE uses ADD COLUMN model_digest TEXT NOT NULL DEFAULT '';",
     ),
 )
 
@@ -54,13 +55,14 @@ class Uses:
         with self._store.transaction() as tx:
             tx.execute(
                 "INSERT OR IGNORE INTO uses"
-                " (kind, job, fingerprint, model_id, model_owner_id, benchmark_id, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " (kind, job, fingerprint, model_id, model_digest, model_owner_id, benchmark_id,"
+                " at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     use.kind.value,
                     use.job,
                     use.fingerprint,
                     use.model_id,
+                    use.model_digest,
                     use.model_owner_id,
                     use.benchmark_id,
                     format_time(use.at),
@@ -74,6 +76,7 @@ def _use(row: Row) -> Use:
         job=row["job"],
         fingerprint=row["fingerprint"],
         model_id=row["model_id"],
+        model_digest=row["model_digest"],
         model_owner_id=row["model_owner_id"],
         benchmark_id=row["benchmark_id"],
         at=parse_time(row["at"]),
