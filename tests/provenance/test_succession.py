@@ -229,3 +229,10 @@ def test_a_key_of_another_log_is_refused():
     key_of(FIRST).require_same_log(key_of(SECOND).to_text())
     with pytest.raises(MedPerfError, match="another log"):
         key_of(FIRST).require_same_log(replace(key_of(SECOND), name="other").to_text())
+
+
+def test_a_log_knows_every_key_that_signed_it():
+    keys = LogKeys.of(ORIGIN, FIRST.public, [(4, SECOND.public)])
+    assert keys.knows(FIRST.public)
+    assert keys.knows(SECOND.public)
+    assert not keys.knows(THIEF.public)

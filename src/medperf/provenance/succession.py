@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from medperf.domain.errors import LogKeyRevokedError, SignatureError
-from medperf.provenance.bundle import Bundle, LoggedEnvelope
+from medperf.provenance.bundle import Bundle, LogProof
 from medperf.provenance.checkpoint import Checkpoint, claimed_checkpoint, read_checkpoint
 from medperf.provenance.envelope import Envelope, sign, verify
 from medperf.provenance.inclusion import require_logged
@@ -108,46 +108,47 @@ def follow(bundle: Bundle, trusted: NoteKey) -> tuple[LogKeys, Checkpoint]:
         UntrustedError: if the bundle proves no such chain; the message says why.
         MalformedFileError: if a part of it is not what it should be.
     """
-    links = [_Link.of(each, trusted.name) for each in bundle.statements if _is_marked(each)]
+    links = [
+        _Link.of(each.envelope, each.log, trusted.name)
+        for each in bundle.statements
+        # Leaves are canonical JSON. One that hides its kind is no link, and fails its inclusion.
+        if each.log is not None and _MARK in each.log.leaf
+    ]
     links.sort(key=lambda link: link.leaf)
     keys = _chain(links, trusted)
     checkpoint = keys.read(bundle.checkpoint)
     for link in links:
-        require_logged(link.logged.envelope, SuccessionPredicate.kind, link.logged.log, checkpoint)
+        require_logged(link.envelope, SuccessionPredicate.kind, link.log, checkpoint)
     return keys, checkpoint
 
 
 class _Link:
     """A succession whose signatures hold; its place in the log is still only claimed."""
 
-    def __init__(self, logged: LoggedEnvelope, said: SuccessionPredicate, leaf: int) -> None:
-        self.logged = logged
-        self.leaf = leaf
+    def __init__(self, envelope: Envelope, log: LogProof, said: SuccessionPredicate) -> None:
+        self.envelope = envelope
+        self.log = log
+        self.leaf = log.index
         self.cause = said.cause
         self.reason = said.reason
         self.former = PublicKey.from_text(said.former_key)
         self.following = PublicKey.from_text(said.public_key)
 
     @classmethod
-    def of(cls, logged: LoggedEnvelope, log: str) -> Self:
-        said = read_statement(logged.envelope.content, SuccessionPredicate).predicate
-        if said.log != log:
-            raise SignatureError(f"a succession is of log {said.log[:80]!r}, not of {log}")
-        link = cls(logged, said, logged.log.index if logged.log else 0)
+    def of(cls, envelope: Envelope, log: LogProof, name: str) -> Self:
+        said = read_statement(envelope.content, SuccessionPredicate).predicate
+        if said.log != name:
+            raise SignatureError(f"a succession is of log {said.log[:80]!r}, not of {name}")
+        link = cls(envelope, log, said)
         signers = [link.following] if said.cause == "revoked" else [link.former, link.following]
         try:
-            verify(logged.envelope, {key.key_id: key for key in signers}, threshold=len(signers))
+            verify(envelope, {key.key_id: key for key in signers}, threshold=len(signers))
         except SignatureError as error:
             raise SignatureError(
                 f"the succession from key {link.former.key_id} to {link.following.key_id} is not"
                 f" signed as one that was {said.cause} must be: {error.detail}"
             ) from None
         return link
-
-
-def _is_marked(each: LoggedEnvelope) -> bool:
-    # Leaves are canonical JSON. One that hides its kind is left out here, and fails its inclusion.
-    return each.log is not None and _MARK in each.log.leaf
 
 
 def _chain(links: list[_Link], trusted: NoteKey) -> LogKeys:
