@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -48,12 +48,24 @@ def test_no_bin_tells_of_a_small_group_and_no_case_is_lost(n, seed, cell):
     seeds=st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True),
     cell=st.integers(1, 10),
 )
+@example(seeds=[49103], cell=1)  # scores of exactly 1, whose mean rounding puts above it
 def test_the_true_auroc_lies_within_the_bounds(seeds, cell):
     data = [cases(200, seed, shift=0.3) for seed in seeds]
     found = auroc_from_histograms([bin_scores(*pair, EDGES, cell) for pair in data])
     truth, scores = (np.concatenate(parts) for parts in zip(*data, strict=True))
     assert found.lowest <= roc_auc_score(truth, scores) <= found.highest
     assert found.lowest <= found.estimate.value <= found.highest
+
+
+@pytest.mark.parametrize("end", [0.5, 1.0])
+@pytest.mark.parametrize("rounding", [-1e-6, 0.0, 1e-6])
+def test_no_case_at_the_end_of_a_bin_is_lost(end, rounding):
+    negative = BinnedScores((0.0, 0.5, 1.0), (6, 4), (1.5, 3.0))
+    positive = BinnedScores((0.5, 1.0), (7,), (7 * end + rounding,))
+    found = auroc_from_histograms([ScoreHistogram(positive, negative)])
+    assert found.estimate.n == 17
+    # Six of ten negatives lie below, four in the same bin.
+    assert found.estimate.value == pytest.approx(0.8)
 
 
 def test_fine_bins_give_nearly_the_auroc_and_its_error():

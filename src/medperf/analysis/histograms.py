@@ -226,7 +226,8 @@ def _likely_share(points: Floats, mean: float) -> Floats:
 
     # Beyond these rates all cases lie within a few thousandths of an end of the bin.
     if excess(_STEEP) < 0 or excess(-_STEEP) > 0:
-        return (points >= mean).astype(np.float64)
+        # None below the bin and all below its end, also where rounding put the mean outside.
+        return ((points >= 1) | ((points > 0) & (points >= mean))).astype(np.float64)
     rate = float(brentq(excess, -_STEEP, _STEEP, xtol=1e-9))
     if abs(rate) < _FLAT:
         return points
