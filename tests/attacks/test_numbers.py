@@ -1,5 +1,6 @@
 """Attacks of evaluators and preparators: data on its way out as names, digits, counts or text."""
 
+import itertools
 import math
 
 import pytest
@@ -21,6 +22,7 @@ PLAN = AnalysisPlan.model_validate(
     }
 )
 FREE = AnalysisPlan.model_validate({"free_form": True, "free_form_keys": ["score", "by_class.*"]})
+SEXES = ("female", "male")
 SECRET = "patient-4711-has-it"
 
 
@@ -80,6 +82,24 @@ def test_a_million_duplicates_are_not_a_channel():
     raw = result()
     raw["metrics"] *= 2
     assert leaves(raw) is None
+
+
+def test_the_order_of_the_numbers_spells_nothing():
+    """Stopped by the gate: entries stand in the order of the plan, whatever the evaluator chose."""
+    every = [
+        {"name": "auroc", "value": 0.9, "n": 50},
+        {"name": "auroc", "value": 0.9, "n": 50, "class_label": "malignant"},
+        {"name": "auroc", "value": 0.9, "n": 30, "subgroup": {"sex": "female"}},
+        {"name": "auroc", "value": 0.9, "n": 20, "subgroup": {"sex": "male"}},
+        {"name": "hd95", "value": 2.5, "n": 50},
+    ]
+    missing = [{"name": "hd95", "reason": "no_cases", "subgroup": {"sex": s}} for s in SEXES]
+    documents = {
+        leaves(result() | {"metrics": list(order), "missing": list(rest)}).model_dump_json()
+        for order in itertools.permutations(every)
+        for rest in itertools.permutations(missing)
+    }
+    assert len(documents) == 1
 
 
 def test_digits_beyond_the_declared_ones_are_gone():

@@ -198,9 +198,23 @@ class _TypedCheck(_Check):
             n_cases=n_cases,
             n_failed=n_failed,
             pairing=raw.get("pairing"),
-            metrics=tuple(e for e in metrics if isinstance(e, MetricEstimate)),
-            missing=tuple(e for e in missing if isinstance(e, MissingEstimate)),
+            metrics=tuple(
+                sorted((e for e in metrics if isinstance(e, MetricEstimate)), key=self._place)
+            ),
+            missing=tuple(
+                sorted((e for e in missing if isinstance(e, MissingEstimate)), key=self._place)
+            ),
         )
+
+    def _place(self, entry: MetricEstimate | MissingEstimate) -> tuple[object, ...]:
+        """Where an entry stands, by the plan: the order of entries is nothing to spell with."""
+        variables = list(self._subgroups)
+        subgroup = sorted(
+            (variables.index(name), self._subgroups[name].index(value))
+            for name, value in (entry.subgroup or {}).items()
+        )
+        label = self.plan.classes.index(entry.class_label) if entry.class_label else -1
+        return list(self._metrics).index(entry.name), subgroup, label
 
     def _only(self, entry: Mapping[Any, Any], allowed: set[str], path: str) -> None:
         for key in entry:
