@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
 from medperf.domain.results import FreeFormResult, TypedResult
 from medperf.policy.cohorts import PATIENT_BYTES, Release
 from medperf.policy.disclosure import SmallCell
@@ -216,3 +216,35 @@ def test_a_free_form_document_is_held_against_earlier_ones():
     found = screened(free, [row(n) for n in range(22)], earlier=[before])
     assert found.document is None
     assert [f.code for f in found.findings] == ["too-close"]
+
+
+def planned(evidence, name="m"):
+    metric = {"name": name, "evidence": evidence}
+    return PLAN.model_copy(update={"metrics": (PlannedMetric.model_validate(metric),)})
+
+
+def codes_of(rows, plan, n=20):
+    found = screen(document((plan.metrics[0].name, n)), plan, rows, LIMITS, ABOUT)
+    return [finding.code for finding in found.findings], found.release.cells
+
+
+def test_a_patient_with_most_objects_dominates():
+    rows = [row(n, **{"m:objects": 99.0 if n == 0 else 1.0}) for n in range(20)]
+    assert codes_of(rows, planned("froc"))[0] == ["dominated"]
+
+
+@pytest.mark.parametrize(("far", "codes"), [(90.0, ["dominated"]), (1.0, [])])
+def test_an_outlier_dominates_an_r2_without_bounds(far, codes):
+    rows = [
+        row(n, **{"m:reference": 0.0, "m:predicted": far if n == 0 else 1.0}) for n in range(20)
+    ]
+    assert codes_of(rows, planned("r2"))[0] == codes
+    assert codes_of([row(n) for n in range(20)], planned("r2"))[0] == []
+
+
+def test_a_sensitivity_at_a_specificity_is_about_the_positive_cases():
+    name = "sensitivity_at_specificity_0.90"
+    rows = [row(n, **{f"{name}:positive": float(n < 12), f"{name}:score": 0.5}) for n in range(20)]
+    codes, [cell] = codes_of(rows, planned("sensitivity_at_specificity", name), n=12)
+    assert codes == []
+    assert cell.cohort.members == {each.tag for each in rows[:12]}
