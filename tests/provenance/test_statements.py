@@ -107,7 +107,7 @@ EXAMPLES = {
         result_digest=digest("result"),
         result_statement_digest=digest("statement"),
         audience="public",
-        approvals=(APPROVAL,),
+        detail="per_site",
         released_at=AT,
     ),
     "key": KeyPredicate(

@@ -175,10 +175,10 @@ def _check_release(
     item: Believed, result: ResultPredicate, evidence: _Evidence, verdict: Verdict
 ) -> list[Approval]:
     approvals = list(result.approvals)
+    # Shown later by the server: whom the site let release it says the site's own statement alone.
     for release in evidence.releases.get(item.statement.digest, []):
         if release.result_digest != result.result_digest:
             verdict.fail(10, item.about, "a release of it names other numbers than its own")
-        approvals += release.approvals
     if approvals:
         verdict.hold(10, item.about, f"released by {', '.join(a.name for a in approvals)}")
     elif any(decision.get("action") == "release" for decision in result.policy_decisions):

@@ -314,15 +314,15 @@ class PolicyPredicate(Predicate):
 
 
 class ReleasePredicate(Predicate):
-    """A result may leave the site, or become public."""
+    """The server shows a result to others from now on, as the benchmark's release policy says."""
 
     kind: ClassVar[str] = "release"
 
     grant_id: Id
     result_digest: Digest
     result_statement_digest: Digest
-    audience: Literal["benchmark", "public"]
-    approvals: tuple[Approval, ...]
+    audience: Literal["owners", "participants", "public"]
+    detail: Literal["per_site", "pooled"]
     released_at: UtcTime
 
     def subjects(self) -> dict[str, str]:

@@ -43,7 +43,7 @@ _SIGNERS = {
     "decision": {"server", "person"},
     "agreement": {"server", "person"},
     "policy": {"server", "site", "person"},
-    "release": {"server", "person"},
+    "release": {"server"},
 }
 
 

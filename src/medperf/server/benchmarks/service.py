@@ -3,7 +3,7 @@
 from typing import Any
 
 from medperf.domain import lifecycle
-from medperf.domain.benchmarks import BenchmarkForm
+from medperf.domain.benchmarks import BenchmarkForm, Moment
 from medperf.domain.containers import Role
 from medperf.domain.errors import ForbiddenError, InvalidRequestError, NotOperationalError
 from medperf.policy.associating import association_policy
@@ -21,6 +21,7 @@ from medperf.server.executions.revoking import announce_to_benchmark, revoke_for
 from medperf.server.log.statements import log_decision
 from medperf.server.people.service import require_person
 from medperf.server.registering import edited, next_version, registered, to_edit
+from medperf.server.results.releasing import release
 
 _STOPPED = {"inactive", "withdrawn"}
 
@@ -88,7 +89,10 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
 
 def refresh_completeness(call: Call, number: int) -> None:
     """Remember whether the benchmark is complete, after anything that can change it."""
-    change(call, benchmarks, number, is_complete=is_complete(call.connection, number))
+    complete = is_complete(call.connection, number)
+    change(call, benchmarks, number, is_complete=complete)
+    if complete:
+        release(call, Moment.COMPLETE, number)
 
 
 def _values(call: Call, form: BenchmarkForm) -> Wire:

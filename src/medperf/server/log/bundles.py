@@ -67,6 +67,7 @@ def _bundle(call: Call, chosen: Sequence[Wire], more: Sequence[str] = ()) -> Wir
     for result in chosen:
         subjects |= {
             f"result:{result['id']}",
+            f"release:{result['id']}",
             f"execution:{result['execution_id']}",
             f"dataset:{result['dataset_id']}",
             f"site:{result['site_id']}",

@@ -8,11 +8,34 @@ Statements are answered for one result, not in lists: they hold the document onc
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from medperf.domain import lifecycle
+from medperf.server.call import Wire
 from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id, one_of, unindexed
-from medperf.server.db.tables import associations, benchmarks, datasets, models, results, sites
+from medperf.server.db.tables import (
+    associations,
+    benchmarks,
+    datasets,
+    log_leaves,
+    models,
+    results,
+    sites,
+)
 
 _own_sites = select(sites.c.id).where(sites.c.organization_id == ORGANIZATION)
 _own_benchmarks = select(benchmarks.c.id).where(benchmarks.c.organization_id == ORGANIZATION)
@@ -98,3 +121,27 @@ RESULTS = View(
     },
     list_columns=(*_facts, null().label("statement")),
 )
+
+
+_UNRELEASED = (
+    select(results.c.id, results.c.statement)
+    .where(
+        results.c.benchmark_id == bindparam("benchmark_id"),
+        ~exists(
+            select(1)
+            .select_from(log_leaves)
+            .where(log_leaves.c.subject == literal("release:") + cast(results.c.id, String))
+        ),
+    )
+    .order_by(results.c.id)
+)
+
+
+def unreleased(connection: Connection, benchmark_id: int, result_id: int | None) -> list[Wire]:
+    """Number and statement of a benchmark's results that no release was logged of.
+
+    Of the one result, whatever its state, or of all that are approved.
+    """
+    condition = results.c.state == "approved" if result_id is None else results.c.id == result_id
+    found = connection.execute(_UNRELEASED.where(condition), {"benchmark_id": benchmark_id})
+    return [dict(row._mapping) for row in found]  # noqa: SLF001

@@ -13,7 +13,7 @@ Then, in one transaction, the grant is used up and the result exists.
 from pydantic import ValidationError
 
 from medperf.domain import lifecycle
-from medperf.domain.benchmarks import AnalysisPlan
+from medperf.domain.benchmarks import AnalysisPlan, Moment
 from medperf.domain.errors import (
     GrantError,
     InvalidRequestError,
@@ -46,6 +46,7 @@ from medperf.server.executions.service import require_site
 from medperf.server.log.appending import Said, append
 from medperf.server.log.statements import log_decision
 from medperf.server.results.queries import RESULTS
+from medperf.server.results.releasing import release
 from medperf.server.sites.queries import active_keys
 
 
@@ -92,6 +93,7 @@ def submit(call: Call, form: ResultForm) -> Wire:
     )
     record(call, "result.submit", f"result:{number}", statement=envelope.payload_digest)
     append(call, Said("result", f"result:{number}", envelope, said.grant_digest))
+    release(call, Moment.SUBMITTED, benchmark["id"], number)
     if benchmark["result_auto_approval"]:
         _decide(call, get(call, number), "approve", {Side.COUNTERPART}, "by settings", SERVER)
     return get(call, number)
@@ -233,6 +235,8 @@ def _decide(
         actor=actor,
         about_digest=digest,
     )
+    if found.target == "approved":
+        release(call, Moment.APPROVED, thing["benchmark_id"], thing["id"])
     if "approved" in {found.source, found.target}:
         refresh_completeness(call, thing["benchmark_id"])
 
