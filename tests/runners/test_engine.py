@@ -245,3 +245,53 @@ def test_podman_says_who_it_is() -> None:
 )
 def test_a_missing_program_is_told_from_a_failing_engine(exit_code, words, expected) -> None:
     assert engine._is_missing_program(exit_code, words) is expected
+
+
+GROUP = "0123456789abcdef" * 4
+ENGINE = f"""\
+#!/bin/sh
+case $1 in
+  info) echo '{{"ServerVersion": "1", "NCPU": 1}}' ;;
+  run)
+    case $2 in --cidfile=*) echo {GROUP} >"${{2#--cidfile=}}" ;; *) echo "without" ;; esac
+    sleep 0.4 ;;
+esac
+"""
+
+
+@pytest.fixture
+def scripted(tmp_path):
+    """An engine that is a script, beside a kernel that is a folder and says: 64 MiB."""
+    group = tmp_path / "cgroup" / "docker" / GROUP
+    group.mkdir(parents=True)
+    (tmp_path / "cgroup" / "cgroup.controllers").touch()
+    (group / "memory.stat").write_text(f"anon {64 << 20}\nshmem 0\n")
+
+    def make(place: Path) -> DockerRunner:
+        place.write_text(ENGINE)
+        place.chmod(0o755)
+
+        class Scripted(DockerRunner):
+            program = str(place)
+
+        return Scripted(cgroups=tmp_path / "cgroup")
+
+    return make
+
+
+def test_the_most_that_was_seen_is_reported(scripted, tmp_path) -> None:
+    outcome = scripted(tmp_path / "engine").run(IMAGE, make_step(mounts=()), tmp_path / "log")
+    assert outcome.peak_memory_bytes == 64 << 20
+
+
+def test_a_counter_that_runs_ahead_ends_no_step(scripted, tmp_path) -> None:
+    step = make_step(mounts=(), limits=Limits(memory_bytes=1 << 20))
+    outcome = scripted(tmp_path / "engine").run(IMAGE, step, tmp_path / "log")
+    assert outcome.exit_code == 0
+    assert outcome.peak_memory_bytes == 1 << 20
+
+
+def test_a_snap_is_not_asked_to_write_where_it_cannot(scripted, tmp_path) -> None:
+    outcome = scripted(tmp_path / "snap").run(IMAGE, make_step(mounts=()), tmp_path / "log")
+    assert (tmp_path / "log").read_text() == "without\n"
+    assert outcome.peak_memory_bytes is None

@@ -120,6 +120,7 @@ class Outcome:
     isolation: Mapping[str, str]
     log_path: Path
     peak_memory_bytes: int | None = None
+    """The most memory the step was seen to hold; ``None`` where the machine does not say."""
 
 
 class Runner(Protocol):

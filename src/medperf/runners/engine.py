@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import threading
 from abc import ABC, abstractmethod
@@ -23,10 +24,11 @@ from medperf.domain.errors import (
 )
 from medperf.runners import identity
 from medperf.runners.base import Availability, Image, Outcome, Step, StepMount
+from medperf.runners.cgroups import CGROUPS, ContainerMemory
 from medperf.runners.docker_archive import ArchivedImage, read_archive, write_untagged
 from medperf.runners.mounts import csv_line
 from medperf.runners.references import as_digest, registry_digest, split_reference
-from medperf.runners.supervision import BoundedLog, Ended, supervise, sweep_all
+from medperf.runners.supervision import BoundedLog, Ended, Load, supervise, sweep_all
 
 _ASK_S = 60.0
 _FETCH_S = 4 * 3600.0
@@ -51,8 +53,9 @@ class EngineRunner(ABC):
     remove: ClassVar[tuple[str, ...]] = ("rm", "--force", "--volumes")
     container_types = frozenset({ContainerType.DOCKER_IMAGE, ContainerType.DOCKER_ARCHIVE})
 
-    def __init__(self, *, clock: Clock = system_clock) -> None:
+    def __init__(self, *, clock: Clock = system_clock, cgroups: Path = CGROUPS) -> None:
         self._clock = clock
+        self._cgroups = cgroups
         self._facts: EngineFacts | None = None
         self._images: dict[tuple[object, ...], Image] = {}
         self._lock = threading.Lock()
@@ -101,12 +104,12 @@ class EngineRunner(ABC):
         """Run one step in a container of its own, which is gone afterwards."""
         facts = self._engine()
         user = identity.choose(mount.source for mount in step.mounts if mount.read_only)
-        command = [self.program, *self.arguments(image, step, facts, user)]
+        arguments = self.arguments(image, step, facts, user)
         outputs = [mount.source for mount in step.outputs]
         started_at = self._clock()
         with BoundedLog(log_path, step.limits.log_bytes) as log, identity.lent(outputs, user):
             try:
-                ended = self._follow(command, step, log, cancel)
+                ended = self._follow(arguments, step, log, cancel)
                 self._explain(step, ended, log_path)
             finally:
                 self.cleanup(step.step_id)
@@ -119,6 +122,7 @@ class EngineRunner(ABC):
             runner=self.name,
             isolation=self._isolation(facts, user, step.limits.gpus or "none"),
             log_path=log_path,
+            peak_memory_bytes=ended.peak_memory_bytes or None,
         )
 
     def cleanup(self, step_id: str) -> None:
@@ -128,10 +132,9 @@ class EngineRunner(ABC):
     def arguments(
         self, image: Image, step: Step, facts: EngineFacts, user: identity.Identity
     ) -> list[str]:
-        """The whole ``run`` command line, without the program."""
+        """What ``run`` is told about the step: all but where to write the container's id."""
         limits = step.limits
         arguments = [
-            "run",
             f"--name={_container(step.step_id)}",
             f"--label=org.medperf.step={step.step_id}",
             "--pull=never",
@@ -252,23 +255,30 @@ class EngineRunner(ABC):
         return found[0] if found else None
 
     def _follow(
-        self, command: list[str], step: Step, log: BoundedLog, cancel: threading.Event | None
+        self, arguments: list[str], step: Step, log: BoundedLog, cancel: threading.Event | None
     ) -> Ended:
         # Podman's monitor leaves a file "oom" where it was started.
-        with (
-            TemporaryDirectory(prefix="medperf-") as scratch,
-            subprocess.Popen(
-                command,
+        with TemporaryDirectory(prefix="medperf-") as scratch:
+            id_file = Path(scratch, "id")
+            memory = ContainerMemory(id_file, self._cgroups)
+            # A snap does not see our temporary folders: its container's memory stays unknown.
+            told = [] if _is_snap(self.program) else [f"--cidfile={id_file}"]
+            with subprocess.Popen(
+                [self.program, "run", *told, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 cwd=scratch,
-            ) as process,
-        ):
-            return supervise(
-                process, step, log, kill=lambda: self.cleanup(step.step_id), cancel=cancel
-            )
+            ) as process:
+                return supervise(
+                    process,
+                    step,
+                    log,
+                    kill=lambda: self.cleanup(step.step_id),
+                    cancel=cancel,
+                    probe=lambda: _load(memory, step),
+                )
 
     def _explain(self, step: Step, ended: Ended, log_path: Path) -> None:
         """Tell the engine's failure and the kernel's kill from the container's own exit."""
@@ -330,6 +340,16 @@ class EngineRunner(ABC):
 
 def _container(step_id: str) -> str:
     return f"medperf-{step_id}"
+
+
+def _load(memory: ContainerMemory, step: Step) -> Load:
+    """Memory only to be noted: the kernel enforces the limits, and its counters may run ahead."""
+    return Load(min(memory.held_bytes(), step.limits.memory_bytes), processes=0)
+
+
+def _is_snap(program: str) -> bool:
+    found = shutil.which(program)
+    return found is not None and Path(found).resolve().name == "snap"
 
 
 def _mount(mount: StepMount) -> str:

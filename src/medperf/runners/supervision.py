@@ -30,7 +30,7 @@ _LAST_WORDS_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a running step uses now."""
+    """What a running step uses now, as far as it is counted here."""
 
     memory_bytes: int
     processes: int
