@@ -5,12 +5,17 @@ from pathlib import Path
 
 import yaml
 
+from medperf.client.log_watch import LogWatch
+from medperf.domain import errors
 from medperf.domain.container_records import Container
 from medperf.domain.containers import Role
+from medperf.provenance.checkpoint import Checkpoint, log_key, sign_checkpoint
+from medperf.provenance.merkle import root_of
 from medperf.runners.base import Limits
 from medperf.runners.fake import FakeRunner, digest_of_reference
 from medperf.runners.selection import RunnerSet
 from medperf.site.assets import Assets
+from medperf.site.grants import GrantVerifier
 from medperf.site.steps import Steps
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -180,3 +185,22 @@ def evaluate(call):
             }
         )
     )
+
+
+class SilentLog:
+    """A server whose log did not change, and has no leaf of any grant."""
+
+    def __init__(self, key):
+        self._key = key
+
+    def get(self, path, query):
+        if path.endswith("/log/proof"):
+            raise errors.NotFoundError("the log has no envelope")
+        checkpoint = Checkpoint(log_key(self._key.public).name, 0, root_of([]))
+        return {"checkpoint": sign_checkpoint(checkpoint, self._key), "proof": []}
+
+
+def grant_verifier(folder, server_key, clock):
+    """What site 4, which signs with ``key``, knows about grants of a server whose log is silent."""
+    watch = LogWatch(folder, log_key(server_key.public).to_text())
+    return GrantVerifier(watch, SilentLog(server_key), site_id=4, site_key_id="key", clock=clock)

@@ -3,17 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from hospital import EVALUATOR, MODEL, NOW
+from hospital import EVALUATOR, MODEL, NOW, grant_verifier
 
-from medperf.client.log_watch import LogWatch
 from medperf.domain import errors
-from medperf.provenance.checkpoint import Checkpoint, log_key, sign_checkpoint
+from medperf.provenance.checkpoint import log_key
 from medperf.provenance.envelope import sign
 from medperf.provenance.keys import PrivateKey
-from medperf.provenance.merkle import root_of
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate
 from medperf.provenance.statements import make_statement
-from medperf.site.grants import GrantVerifier
 
 DIGEST = "sha256:" + "a" * 64
 SERVER = PrivateKey.from_seed(b"k" * 32)
@@ -47,20 +44,9 @@ def grant(signer=SERVER, **changes):
     return sign(make_statement(said.subjects(), said), signer)
 
 
-class Silent:
-    """A log that did not change, and that has no leaf of any grant."""
-
-    def get(self, path, query):
-        if path.endswith("/log/proof"):
-            raise errors.NotFoundError("the log has no envelope")
-        checkpoint = Checkpoint(LOG_KEY.name, 0, root_of([]))
-        return {"checkpoint": sign_checkpoint(checkpoint, SERVER), "proof": []}
-
-
 @pytest.fixture
 def verifier(tmp_path):
-    watch = LogWatch(tmp_path, LOG_KEY.to_text())
-    return GrantVerifier(watch, Silent(), site_id=4, site_key_id="key", clock=lambda: NOW)
+    return grant_verifier(tmp_path, SERVER, lambda: NOW)
 
 
 def test_a_grant_for_what_this_site_found_is_believed(verifier):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from hospital import EVALUATOR, MODEL, NOW, PREPARATOR
+from hospital import EVALUATOR, MODEL, NOW, PREPARATOR, grant_verifier
 
 from medperf.domain import errors
 from medperf.domain.executions import Execution, GrantAnswer, Pair, Problem, Work, WorkItem
@@ -16,7 +16,6 @@ from medperf.provenance.keys import PrivateKey
 from medperf.provenance.predicates import ExecutionInputs, GrantPredicate
 from medperf.provenance.statements import make_statement
 from medperf.site.events import site_log
-from medperf.site.grants import GrantVerifier
 from medperf.site.permission import Permission
 from medperf.site.plans import ExecutionPlan
 from medperf.site.policy_in_force import SitePolicy
@@ -55,7 +54,7 @@ class Case:
         self.plan_error = None
         self.asked = []
         client = SimpleNamespace(executions=SimpleNamespace(request_grants=self.request))
-        verifier = GrantVerifier(SERVER_KEY.public, 4, "key", lambda: self.now)
+        verifier = grant_verifier(folder / "log", SERVER_KEY, lambda: self.now)
         self.queue = Queue(
             client,
             self.store,

@@ -1,6 +1,5 @@
 """``medperf key``: a person's own key, with which they sign what they decide."""
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,14 +8,13 @@ from medperf.cli.asking import confirm
 from medperf.cli.command import Noun
 from medperf.cli.connection import client, find_number
 from medperf.cli.output import show_done, show_rows
-from medperf.cli.own_key import key_path, next_key_path
+from medperf.cli.own_key import active_key_of, key_path, register_key, take_up_key
 from medperf.cli.tables import Column
 from medperf.domain.errors import DuplicateError, InvalidRequestError
 
 if TYPE_CHECKING:
     from medperf.client.api import ServerClient
     from medperf.domain.people import User
-    from medperf.provenance.keys import PrivateKey
 
 COLUMNS = (
     Column("key", "key_id"),
@@ -36,15 +34,16 @@ def new() -> None:
     """Make a key on this machine and register its public half with the server."""
     with client() as server:
         user = _me(server)
-        if _finish(user):
+        if taken_up := take_up_key(user):
+            _say(taken_up)
             return
-        active = _active(user)
+        active = active_key_of(user)
         if active is not None:
             raise DuplicateError(
                 f"you have an active key already: {active}",
                 hint="Use 'medperf key rotate' where it is, or 'medperf key revoke' it first.",
             )
-        _register(server, user, None)
+        _say(register_key(server, user))
 
 
 @command.command(example="medperf key ls\nmedperf key ls --user 3 --json")
@@ -70,15 +69,16 @@ def rotate() -> None:
 
     with client() as server:
         user = _me(server)
-        if _finish(user):
+        if taken_up := take_up_key(user):
+            _say(taken_up)
             return
         former = read_key_file(key_path())
-        if former.key_id != _active(user):
+        if former.key_id != active_key_of(user):
             raise InvalidRequestError(
                 f"the key of this machine, {former.key_id}, is not active at the server",
                 hint="See 'medperf key ls'; without an active key, use 'medperf key new'.",
             )
-        _register(server, user, former)
+        _say(register_key(server, user, former=former))
 
 
 @command.command(
@@ -97,7 +97,7 @@ def revoke(key_id: str | None, user: str | None, reason: str, yes: bool) -> None
         me = _me(server)
         number = find_number(server.transport, "users", user) if user else me.id
         owner = server.users.get(number) if user else me
-        chosen = key_id or _active(owner)
+        chosen = key_id or active_key_of(owner)
         if chosen is None:
             raise InvalidRequestError("there is no active key to revoke")
         confirm(f"revoke key {chosen}? It is never valid again.", yes=yes)
@@ -113,40 +113,8 @@ def _me(server: "ServerClient") -> "User":
     return user
 
 
-def _active(user: "User") -> str | None:
-    return next((key.key_id for key in user.keys if key.revoked_at is None), None)
-
-
-def _register(server: "ServerClient", user: "User", former: "PrivateKey | None") -> None:
-    from medperf.client.key_file import own_key_file
-    from medperf.domain.people import PersonKey
-
-    key_path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # In a file before the server knows it: a registered key that was lost helps nobody.
-    key = own_key_file(next_key_path())
-    statement = f"medperf-person-key:{user.id}"
-    form = PersonKey(
-        public_key=key.public.to_text(),
-        proof=_proof(key, statement),
-        former_proof=_proof(former, f"{statement}:{key.key_id}") if former else None,
-    )
-    registered = server.users.register_key(form)
-    _finish(registered)
-
-
-def _finish(user: "User") -> bool:
-    """Take up a key that the server knows already; a killed attempt may have left it."""
-    from medperf.client.key_file import read_key_file
-
-    if not next_key_path().exists():
-        return False
-    key = read_key_file(next_key_path())
-    if key.key_id != _active(user):
-        return False
-    next_key_path().replace(key_path())
-    record = {"key_id": key.key_id, "public_key": key.public.to_text(), "file": str(key_path())}
-    show_done(f"You decide with key {key.key_id} from now on.", record, "keep a copy of its file")
-    return True
+def _say(key: dict[str, str]) -> None:
+    show_done(f"You decide with key {key['key_id']} from now on.", key, "keep a copy of its file")
 
 
 def _forget(key_id: str) -> None:
@@ -154,7 +122,3 @@ def _forget(key_id: str) -> None:
 
     if key_path().exists() and read_key_file(key_path()).key_id == key_id:
         key_path().unlink()
-
-
-def _proof(key: "PrivateKey", statement: str) -> str:
-    return b64encode(key.sign(statement.encode())).decode()

@@ -1,6 +1,7 @@
 """``medperf login``: come in with an invitation and keep the access it gives."""
 
 import platform
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,7 +9,11 @@ from medperf.cli import profiles
 from medperf.cli.asking import answer
 from medperf.cli.command import Verb
 from medperf.cli.output import show_done
+from medperf.cli.own_key import active_key_of, key_path, register_key
 from medperf.domain.errors import DuplicateError
+
+if TYPE_CHECKING:
+    from medperf.domain.people import IssuedAccess
 
 
 @click.command(
@@ -25,6 +30,9 @@ from medperf.domain.errors import DuplicateError
 @click.option("--name", default=profiles.DEFAULT_NAME, show_default=True, help="Name this login.")
 def command(server: str, invitation: str | None, name: str) -> None:
     """Come in with an invitation.
+
+    An admin gets a key of their own, which signs what they decide; others make theirs with
+    'medperf key new'.
 
     The access is kept for this machine's user alone, in MEDPERF_HOME or ~/.config/medperf.
     """
@@ -56,18 +64,36 @@ def _redeem(server: str, token: str, name: str) -> None:
         log_key=log_key,
     )
     profiles.remember(profile, issued.secret)
+    key = _admins_key(server, name, issued)
     show_done(
-        f"Logged in to {server} as {profile.user} of {profile.organization}.",
+        f"Logged in to {server} as {profile.user} of {profile.organization}."
+        + (f" You decide with key {key['key_id']}; keep a copy of {key['file']}." if key else ""),
         {
             "profile": name,
             "server": server,
             "user": issued.user.model_dump(mode="json"),
             "organization": profile.organization,
             "log_key": log_key,
+            "key": key,
             "expires_at": issued.access_token.model_dump(mode="json")["expires_at"],
         },
         "medperf whoami",
     )
+
+
+def _admins_key(server: str, name: str, issued: "IssuedAccess") -> dict[str, str] | None:
+    """A new admin's own key: nobody decides about more than they do."""
+    from medperf.client.api import ServerClient
+    from medperf.client.transport import AccessSecret
+
+    is_new = active_key_of(issued.user) is None and not key_path(name).exists()
+    if not issued.user.is_admin or not is_new:
+        return None
+    client = ServerClient(server, AccessSecret(issued.secret))
+    try:
+        return register_key(client, issued.user, login=name)
+    finally:
+        client.close()
 
 
 def _organization(server: str, secret: str) -> str:
