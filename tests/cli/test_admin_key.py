@@ -43,7 +43,9 @@ def invite(server):
 def come_in(medperf, invited, name):
     url, token = invited
     words = ("login", "--server", url, "--invitation", token, "--name", name, "--json")
-    return medperf(*words).json
+    ran = medperf(*words)
+    assert ran.status == 0, ran.err
+    return ran.json
 
 
 def test_an_admin_comes_in_with_a_key_of_their_own(invite, medperf):

@@ -86,12 +86,14 @@ def _admins_key(server: str, name: str, issued: "IssuedAccess") -> dict[str, str
     from medperf.client.api import ServerClient
     from medperf.client.transport import AccessSecret
 
-    is_new = active_key_of(issued.user) is None and not key_path(name).exists()
-    if not issued.user.is_admin or not is_new:
+    if not issued.user.is_admin or key_path(name).exists():
         return None
     client = ServerClient(server, AccessSecret(issued.secret))
     try:
-        return register_key(client, issued.user, login=name)
+        user = client.me().user
+        if user is None or active_key_of(user) is not None:
+            return None
+        return register_key(client, user, login=name)
     finally:
         client.close()
 
