@@ -6,16 +6,8 @@ A test runs ``render`` and compares, so the page and the program cannot come apa
 from collections.abc import Iterable
 from pathlib import Path
 
-from medperf.analysis.metrics import (
-    classification_table,
-    detection_table,
-    multilabel_table,
-    phases_table,
-    regression_table,
-    segmentation_table,
-    survival_table,
-)
 from medperf.analysis.metrics.definition import MetricDefinition
+from medperf.analysis.metrics.tables import TABLES
 
 PAGE = Path(__file__).parent / "reference" / "metrics.md"
 
@@ -53,7 +45,7 @@ for region, masks in maps.regions({"whole_tumor": (1, 2, 4), "enhancing_tumor": 
 ```
 """
 
-TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
+TASKS: tuple[tuple[str, str, str], ...] = (
     (
         "classification",
         "Classification",
@@ -63,7 +55,6 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
             "(*macro*), or a form of its own (*native*); `per_class: true` adds each class "
             "against the rest."
         ),
-        classification_table.DEFINITIONS.values(),
     ),
     (
         "multilabel",
@@ -72,7 +63,6 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
             "Findings whose reference is unknown do not count. The overall value is the "
             "unweighted mean over the findings (*macro*), or looks at whole cases (*native*)."
         ),
-        multilabel_table.DEFINITIONS.values(),
     ),
     (
         "segmentation",
@@ -85,7 +75,6 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
             "distance `_or_<penalty>mm` has that value where one of the masks is empty, so "
             "that a model gains nothing by predicting nothing."
         ),
-        segmentation_table.DEFINITIONS.values(),
     ),
     (
         "detection",
@@ -97,13 +86,11 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
             "are looked at. Panoptic quality is that of Kirillov et al. where the IoU is "
             "above 0.50."
         ),
-        detection_table.DEFINITIONS.values(),
     ),
     (
         "regression",
         "Regression",
         "",
-        regression_table.DEFINITIONS.values(),
     ),
     (
         "time_to_event",
@@ -113,20 +100,18 @@ TASKS: tuple[tuple[str, str, str, Iterable[MetricDefinition]], ...] = (
             "from the cases that are scored; where an event and a censoring share a time the "
             "event was first."
         ),
-        survival_table.DEFINITIONS.values(),
     ),
     (
         "phases",
         "Phases of a video",
         "Values of one video; the value of many is their mean.",
-        phases_table.DEFINITIONS.values(),
     ),
 )
 
 
 def render() -> str:
     """The page."""
-    return "\n".join([INTRODUCTION, *(_task(*task) for task in TASKS)])
+    return "\n".join([INTRODUCTION, *(_task(*task, TABLES[task[0]].values()) for task in TASKS)])
 
 
 def _task(name: str, title: str, text: str, metrics: Iterable[MetricDefinition]) -> str:

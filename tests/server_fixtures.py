@@ -28,6 +28,7 @@ from medperf.domain.benchmarks import (
     Benchmark,
     BenchmarkForm,
     PlannedMetric,
+    ReleasePolicy,
 )
 from medperf.domain.container_records import Container, ContainerForm, FileReference
 from medperf.domain.datasets import Dataset, DatasetForm
@@ -381,6 +382,21 @@ class Federation(World):
         self.dataset_association = self.associate(
             self.north, self.cara, self.benchmark_record, self.cases
         )
+        return self
+
+    def in_another_benchmark(self, **policy: Any) -> "Federation":
+        """The same model and dataset, from now on in a benchmark with this release policy."""
+        first = self.benchmark_record
+        self.benchmark_record = self.benchmark(
+            self.cara,
+            "Other",
+            preparator_id=first.preparator_id,
+            evaluator_id=first.evaluator_id,
+            reference_model_id=first.reference_model_id,
+            release_policy=ReleasePolicy(**policy),
+        )
+        self.associate(self.vera, self.cara, self.benchmark_record, self.net)
+        self.associate(self.north, self.cara, self.benchmark_record, self.cases)
         return self
 
     def grant(self) -> GrantAnswer:

@@ -2,7 +2,7 @@
 
 import pytest
 from federation.courier import AirGapped, take_part
-from federation.federation import ASK, Federation, ServerThread
+from federation.federation import ASK, ServerThread
 
 from medperf.domain.errors import LogKeyRevokedError, SignatureError
 from medperf.server import succession
@@ -11,19 +11,11 @@ from medperf.site.trust import trust_log_key
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory):
+def server(tmp_path_factory):
     """A server of their own, whose key these tests replace."""
     running = ServerThread(tmp_path_factory.mktemp("own-server"))
     yield running
     running.close()
-
-
-@pytest.fixture
-def federation(tmp_path, own_server):
-    made = Federation(tmp_path, own_server)
-    made.set_up_benchmark()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -4,54 +4,22 @@ import json
 import shutil
 
 import pytest
-from federation.federation import Federation, ServerThread
+from federation.federation import ServerThread
 from federation.hospital_site import wait_until
 
 from medperf.cli.main import run
 from medperf.domain.errors import LogForkError
 from medperf.domain.executions import Pair
-from medperf.domain.people import InvitationForm
 from medperf.server.backup import backup, restore
 from medperf.server.settings import DATABASE_FILE, SIGNED_LOG_FILE
 
 
 @pytest.fixture
-def own_server(tmp_path):
+def server(tmp_path):
     """A server of its own: these tests turn its history back."""
     running = ServerThread(tmp_path / "own-server")
     yield running
     running.close()
-
-
-@pytest.fixture
-def federation(tmp_path, own_server):
-    made = Federation(tmp_path, own_server)
-    made.set_up_benchmark()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def medperf(federation, tmp_path, monkeypatch, capsys):
-    """The committee's command line."""
-    monkeypatch.setenv("MEDPERF_HOME", str(tmp_path / "home"))
-    form = InvitationForm(
-        kind="user",
-        organization_id=federation.committee.organization_id,
-        name="Reader",
-        email="reader@example.org",
-    )
-    token = federation.admin.invitations.issue(form).token
-
-    def medperf(*words, status=0):
-        capsys.readouterr()
-        ended = run([*map(str, words), "--json"])
-        said = capsys.readouterr()
-        assert ended == status, (words, said)
-        return json.loads(said.out or said.err.strip().splitlines()[-1])
-
-    medperf("login", "--server", federation.server.url, "--invitation", token)
-    return medperf
 
 
 def turned_back(server, then):

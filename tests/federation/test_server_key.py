@@ -1,15 +1,11 @@
 """The server's own key is replaced: what was signed stays, everybody follows, or says why not."""
 
-import json
-
 import pytest
-from federation.federation import ASK_TO_RELEASE, Federation, ServerThread
+from federation.federation import ASK_TO_RELEASE, ServerThread
 from federation.hospital_site import wait_until
 
 from medperf.cli.dossiers import gather
-from medperf.cli.main import run
 from medperf.domain.errors import LogKeyRevokedError, SignatureError
-from medperf.domain.people import InvitationForm
 from medperf.provenance.bundle import Bundle
 from medperf.provenance.keys import PrivateKey
 from medperf.provenance.notes import NoteKey
@@ -19,19 +15,11 @@ from medperf.site.trust import trust_log_key
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory):
+def server(tmp_path_factory):
     """A server of their own, whose key these tests replace again and again."""
     running = ServerThread(tmp_path_factory.mktemp("own-server"))
     yield running
     running.close()
-
-
-@pytest.fixture
-def federation(tmp_path, own_server):
-    made = Federation(tmp_path, own_server)
-    made.set_up_benchmark()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -40,29 +28,6 @@ def site(federation):
     made = federation.add_site("Hospital One")
     assert made.settle() == ["reported"]
     return made
-
-
-@pytest.fixture
-def medperf(federation, tmp_path, monkeypatch, capsys):
-    """The committee's command line, logged in before anything happens to the key."""
-    monkeypatch.setenv("MEDPERF_HOME", str(tmp_path / "home"))
-    form = InvitationForm(
-        kind="user",
-        organization_id=federation.committee.organization_id,
-        name="Reader",
-        email="reader@example.org",
-    )
-    token = federation.admin.invitations.issue(form).token
-
-    def medperf(*words, status=0):
-        capsys.readouterr()
-        ended = run([*map(str, words), "--json"])
-        said = capsys.readouterr()
-        assert ended == status, (words, said)
-        return json.loads(said.out or said.err.strip().splitlines()[-1])
-
-    medperf("login", "--server", federation.server.url, "--invitation", token)
-    return medperf
 
 
 def verdict_of(federation, key):

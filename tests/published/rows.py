@@ -13,27 +13,9 @@ from published import (
 )
 from published.example import Example
 
-from medperf.analysis.metrics import (
-    classification_table,
-    detection_table,
-    multilabel_table,
-    phases_table,
-    regression_table,
-    segmentation_table,
-    survival_table,
-)
-from medperf.analysis.metrics.definition import MetricDefinition, resolve
-
-TABLES: Mapping[str, Mapping[str, MetricDefinition]] = {
-    "classification": classification_table.DEFINITIONS,
-    "multilabel": multilabel_table.DEFINITIONS,
-    "segmentation": segmentation_table.DEFINITIONS,
-    "detection": detection_table.DEFINITIONS,
-    "regression": regression_table.DEFINITIONS,
-    "time_to_event": survival_table.DEFINITIONS,
-    "phases": phases_table.DEFINITIONS,
-}
-"""Every metric that there is, by clinical task."""
+from medperf.analysis.metrics import segmentation_table
+from medperf.analysis.metrics.definition import resolve
+from medperf.analysis.metrics.tables import TABLES
 
 _AVERAGED = (
     "each finding's value is that of classification, which has examples above; that the mean is "

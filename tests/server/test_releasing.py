@@ -1,10 +1,9 @@
 """The log says when a result was first shown to others, to whom, and how much of it."""
 
 import pytest
-from server_fixtures import PLAN, Federation
+from server_fixtures import Federation
 from sqlalchemy import select
 
-from medperf.domain.benchmarks import ReleasePolicy
 from medperf.provenance.envelope import Envelope
 from medperf.provenance.predicates import ReleasePredicate, ResultPredicate
 from medperf.provenance.statements import read_statement
@@ -23,24 +22,6 @@ def released(database: Database) -> list[ReleasePredicate]:
     return [read_statement(each, ReleasePredicate).predicate for each in contents]
 
 
-def under(federation: Federation, **policy: str) -> Federation:
-    """The same federation in another benchmark, which has this release policy."""
-    first = federation.benchmark_record
-    benchmark = federation.benchmark(
-        federation.cara,
-        "Other",
-        preparator_id=first.preparator_id,
-        evaluator_id=first.evaluator_id,
-        reference_model_id=first.reference_model_id,
-        analysis_plan=PLAN,
-        release_policy=ReleasePolicy(**policy),
-    )
-    federation.benchmark_record = benchmark
-    federation.associate(federation.vera, federation.cara, benchmark, federation.net)
-    federation.associate(federation.north, federation.cara, benchmark, federation.cases)
-    return federation
-
-
 def second_result(federation: Federation) -> int:
     model = federation.model(federation.vera, "Second")
     benchmark = federation.benchmark_record
@@ -55,7 +36,9 @@ def approve(federation: Federation, result: int) -> None:
 def test_a_release_names_the_numbers_the_audience_and_the_detail(
     federation: Federation, database: Database
 ) -> None:
-    federation = under(federation, audience="public", detail="pooled", moment="submitted")
+    federation = federation.in_another_benchmark(
+        audience="public", detail="pooled", moment="submitted"
+    )
     result = federation.result()
     [release] = released(database)
     statement = federation.cara.client.results.get(result.id).statement
@@ -70,7 +53,7 @@ def test_a_release_names_the_numbers_the_audience_and_the_detail(
 def test_what_is_released_when_submitted_is_not_released_again_when_approved(
     federation: Federation, database: Database
 ) -> None:
-    federation = under(federation, moment="submitted")
+    federation = federation.in_another_benchmark(moment="submitted")
     approve(federation, federation.result().id)
     assert len(released(database)) == 1
 
@@ -79,7 +62,7 @@ def test_what_is_released_when_submitted_is_not_released_again_when_approved(
 def test_a_result_is_released_when_it_is_approved(
     federation: Federation, database: Database, act: str, n: int
 ) -> None:
-    federation = under(federation, moment="approved")
+    federation = federation.in_another_benchmark(moment="approved")
     result = federation.result().id
     assert not released(database)
     federation.cara.client.results.act(result, act)
@@ -89,7 +72,7 @@ def test_a_result_is_released_when_it_is_approved(
 def test_all_are_released_together_when_the_benchmark_is_complete(
     federation: Federation, database: Database
 ) -> None:
-    federation = under(federation, moment="complete")
+    federation = federation.in_another_benchmark(moment="complete")
     first, second = federation.result().id, second_result(federation)
     approve(federation, first)
     assert not released(database)
@@ -100,7 +83,7 @@ def test_all_are_released_together_when_the_benchmark_is_complete(
 def test_a_benchmark_that_is_complete_again_releases_only_what_is_new(
     federation: Federation, database: Database
 ) -> None:
-    federation = under(federation, moment="complete")
+    federation = federation.in_another_benchmark(moment="complete")
     approve(federation, federation.result().id)
     assert len(released(database)) == 1
     approve(federation, second_result(federation))
@@ -109,7 +92,7 @@ def test_a_benchmark_that_is_complete_again_releases_only_what_is_new(
 
 
 def test_a_bundle_has_the_release_of_its_result(federation: Federation) -> None:
-    federation = under(federation, moment="submitted")
+    federation = federation.in_another_benchmark(moment="submitted")
     result = federation.result()
     bundle = federation.cara.client.results.bundle(result.id)
     contents = (Envelope.from_value(each["envelope"]).content for each in bundle.statements)

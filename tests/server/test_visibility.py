@@ -1,9 +1,8 @@
 """Who sees what: what may not be seen does not exist."""
 
 import pytest
-from server_fixtures import PLAN, Federation, SettableClock
+from server_fixtures import Federation, SettableClock
 
-from medperf.domain.benchmarks import ReleasePolicy
 from medperf.domain.errors import NotFoundError
 
 
@@ -152,19 +151,7 @@ def test_the_audit_is_for_admins_and_each_organizations_own_acts(federation: Fed
 
 def _federation_with(federation: Federation, **policy) -> tuple[Federation, int]:
     """Another benchmark with this policy, and a pending result in it."""
-    first = federation.benchmark_record
-    benchmark = federation.benchmark(
-        federation.cara,
-        "Other",
-        preparator_id=first.preparator_id,
-        evaluator_id=first.evaluator_id,
-        reference_model_id=first.reference_model_id,
-        analysis_plan=PLAN,
-        release_policy=ReleasePolicy(**policy),
-    )
-    federation.benchmark_record = benchmark
-    federation.associate(federation.vera, federation.cara, benchmark, federation.net)
-    federation.associate(federation.north, federation.cara, benchmark, federation.cases)
+    federation.in_another_benchmark(**policy)
     return federation, federation.result().id
 
 

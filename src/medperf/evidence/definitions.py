@@ -14,30 +14,13 @@ def definition_of(name: str, parameters: Mapping[str, Any] | None) -> Any:
         parameters: of the evaluator; its ``clinical_task`` says in which table to look first.
     """
     # Definitions come with the formulas, and those with numpy.
-    from medperf.analysis.metrics import (  # noqa: PLC0415
-        classification_table,
-        detection_table,
-        multilabel_table,
-        phases_table,
-        regression_table,
-        segmentation_table,
-        survival_table,
-    )
     from medperf.analysis.metrics.definition import resolve  # noqa: PLC0415
+    from medperf.analysis.metrics.tables import TABLES  # noqa: PLC0415
 
-    tables = {
-        "classification": classification_table.DEFINITIONS,
-        "multilabel": multilabel_table.DEFINITIONS,
-        "segmentation": segmentation_table.DEFINITIONS,
-        "detection": detection_table.DEFINITIONS,
-        "regression": regression_table.DEFINITIONS,
-        "time_to_event": survival_table.DEFINITIONS,
-        "phases": phases_table.DEFINITIONS,
-    }
     task = str((parameters or {}).get("clinical_task", ""))
-    for key in sorted(tables, key=lambda key: key != task):
+    for key in sorted(TABLES, key=lambda key: key != task):
         try:
-            return resolve(name, tables[key]).definition
+            return resolve(name, TABLES[key]).definition
         except InvalidRequestError:
             continue
     return None
