@@ -1,6 +1,5 @@
 """``medperf server``: the coordination server, as its operator runs it."""
 
-import socket
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from medperf.cli.command import Noun
 from medperf.cli.invitation import token_file_option
 from medperf.cli.output import note, show_done, show_token
 from medperf.cli.server_folder import folder_option, require_folder
-from medperf.domain.errors import ConflictError, InvalidRequestError
+from medperf.domain.errors import InvalidRequestError
 
 
 @click.group(cls=Noun)
@@ -90,7 +89,6 @@ def start(folder: str | None, host: str, port: int, processes: int) -> None:
     from medperf.server import operations
 
     place = require_folder(folder)
-    _require_free(host, port)
     operations.start(place, host=host, port=port, processes=processes, on_listening=note)
 
 
@@ -160,17 +158,3 @@ def restore(file: Path, folder: str | None, database_url: str | None) -> None:
         {"folder": str(place.absolute()), "n_rows": n_rows},
         f"medperf server start --folder {place}",
     )
-
-
-def _require_free(host: str, port: int) -> None:
-    # Said here, because whoever listens would end the process with a line in its log.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host, port))
-        except OSError as error:
-            raise ConflictError(
-                f"cannot listen at {host}:{port}: {error.strerror}",
-                hint="Choose another --port (0 takes a free one) or --host.",
-            ) from error

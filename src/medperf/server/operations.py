@@ -30,6 +30,7 @@ from medperf.server.db.queries import row
 from medperf.server.db.session import Database
 from medperf.server.db.tables import organizations
 from medperf.server.db.writing import add, record
+from medperf.server.listening import Listening, listen_at
 from medperf.server.log.key_queries import newest_succession
 from medperf.server.log.keys import ServerKeys, log_keys
 from medperf.server.log.signing import LogSigner
@@ -116,8 +117,17 @@ def start(
     """Serve until told to stop; migrate first.
 
     ``port`` 0 takes a free one. The address stands in ``server.address`` while the server runs.
+
+    Raises:
+        ConflictError: if the address is taken.
     """
-    folder = folder.resolve()
+    with listen_at(host, port) as listening:
+        _serve(folder.resolve(), listening, processes, on_listening)
+
+
+def _serve(
+    folder: Path, listening: Listening, processes: int, on_listening: Callable[[str], None]
+) -> None:
     settings = ServerSettings.load(folder)
     configure_logs()
     _with_database(settings, upgrade)
@@ -128,8 +138,6 @@ def start(
     config = uvicorn.Config(
         "medperf.server.operations:app_of_folder",
         factory=True,
-        host=host,
-        port=port,
         workers=processes,
         log_config=None,
         access_log=False,
@@ -142,17 +150,15 @@ def start(
     counted = tempfile.mkdtemp(prefix="medperf-metrics-") if processes > 1 else None
     if counted:
         os.environ[MULTIPROCESS_VARIABLE] = counted
-    listening = config.bind_socket()
-    address = "http://{}:{}".format(*listening.getsockname()[:2])
-    (folder / ADDRESS_FILE).write_text(address + "\n")
-    on_listening(f"{settings.name} listens at {address} ({processes} process(es))")
+    (folder / ADDRESS_FILE).write_text(listening.url + "\n")
+    on_listening(f"{settings.name} listens at {listening.url} ({processes} process(es))")
     # The runner raises the signal again when it is done; this lets the lines below still run.
     signal.signal(signal.SIGTERM, _exit)
     try:
         if processes > 1:
-            Multiprocess(config, sockets=[listening]).run()
+            Multiprocess(config, sockets=listening).run()
         else:
-            uvicorn.Server(config).run(sockets=[listening])
+            uvicorn.Server(config).run(sockets=listening)
     finally:
         (folder / ADDRESS_FILE).unlink(missing_ok=True)
         if counted:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Request
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
@@ -98,7 +99,8 @@ class Routes:
         async def run(request: Request, _given: Mapping[str, Any]) -> Response:
             program: Program = request.app.state.program
             ticket = await ticket_of(request)
-            work = partial(_read, program, ticket, partial(list_them, asked=_asked(request)))
+            listing = partial(list_them, asked=_asked(request))
+            work = partial(_read, program, ticket, listing, write=orjson.dumps)
             return Response(await program.look(work), media_type=_JSON)
 
         async def endpoint(request: Request) -> Response:
@@ -253,11 +255,16 @@ def _asked(request: Request) -> dict[str, str]:
 
 
 def _read(
-    program: Program, ticket: Ticket, function: Callable[[Call], Any], *, is_open: bool = False
+    program: Program,
+    ticket: Ticket,
+    function: Callable[[Call], Any],
+    *,
+    is_open: bool = False,
+    write: Callable[[Any], bytes] = to_json,
 ) -> bytes:
     with program.database.reading() as connection:
         answer = function(program.call(connection, ticket, is_open=is_open))
-    return to_json(answer)
+    return write(answer)
 
 
 def _write(

@@ -21,12 +21,14 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
 )
 
 from medperf.domain.errors import InvalidRequestError, NotFoundError, UnknownFilterError
 from medperf.domain.identifiers import is_digest
 from medperf.server.call import Caller, Wire
 from medperf.server.db.prepared import Prepared
+from medperf.server.db.types import JsonText, StoredJson
 
 DEFAULT_LIMIT = 32
 LARGEST_LIMIT = 200
@@ -173,7 +175,7 @@ class View:
         return dict(zip(self.names, found, strict=True))
 
     def page(self, connection: Connection, caller: Caller, asked: Mapping[str, str]) -> Wire:
-        """Read one page, by number from the lowest.
+        """Read one page, by number from the lowest, with its documents as they are stored.
 
         Raises:
             UnknownFilterError: if something is asked for that is no filter of this noun.
@@ -219,12 +221,16 @@ def _one(view: View) -> Prepared:
 @lru_cache(maxsize=1024)
 def _page(view: View, filters: tuple[str, ...]) -> Prepared:
     return Prepared(
-        select(*(view.list_columns or view.columns))
+        select(*map(_as_stored, view.list_columns or view.columns))
         .where(view.table.c.id > bindparam("after"), view.visible)
         .where(*(view.filters[name].condition for name in filters))
         .order_by(view.table.c.id)
         .limit(bindparam("size"))
     )
+
+
+def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return type_coerce(column, StoredJson) if isinstance(column.type, JsonText) else column
 
 
 def value(connection: Connection, column: ColumnElement[Any], *conditions: Any) -> Any:

@@ -7,6 +7,7 @@ JSON text: what is stored is what is sent, and nothing in SQL looks inside a doc
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic_core import from_json, to_json
 from sqlalchemy import BigInteger, Dialect, Integer, String, Text, TypeDecorator
 
@@ -40,3 +41,13 @@ class JsonText(TypeDecorator[Any]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         """Read it."""
         return None if value is None else from_json(value)
+
+
+class StoredJson(JsonText):
+    """A document as it is stored, for an answer that holds it and looks at nothing in it."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Leave it as it is; orjson writes it unread."""
+        return None if value is None else orjson.Fragment(value)
