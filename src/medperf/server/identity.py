@@ -19,7 +19,7 @@ from medperf.domain.identifiers import format_time
 from medperf.provenance.keys import PublicKey
 from medperf.provenance.request_signing import SCHEME, parse_request_signature, verify_request
 from medperf.server.call import Caller
-from medperf.server.people.queries import person_with
+from medperf.server.db.bearer import Bearer, person
 from medperf.server.sites.queries import site_with
 
 CARRIED_FOR = timedelta(days=30)
@@ -68,15 +68,29 @@ def identify(connection: Connection, ticket: Ticket, now: datetime) -> Caller:
     if header is None:
         raise UnauthenticatedError("this needs an access token or a site's signature")
     if header.startswith(_BEARER):
-        caller = person_with(
-            connection, digest_of_secret(header.removeprefix(_BEARER)), format_time(now)
-        )
-        if caller is None:
-            raise UnauthenticatedError("the access token is unknown, expired or revoked")
+        caller = person(connection, _bearer(header, now))
         return caller if ticket.for_key is None else _carried(connection, ticket, caller, now)
     if header.startswith(SCHEME):
         return _site(connection, ticket, header, now)
     raise UnauthenticatedError(f"the Authorization header is neither Bearer nor {SCHEME}")
+
+
+def asker(connection: Connection, ticket: Ticket, now: datetime) -> Caller | Bearer:
+    """Find out who asks, but for a person who asks for themselves: what answers looks them up.
+
+    Raises:
+        UnauthenticatedError: if nobody can be recognized.
+        ClockSkewError: if a site's clock is too far off.
+        SignatureError: if a site's signature is not over this request.
+    """
+    header = ticket.authorization
+    if header is None or not header.startswith(_BEARER) or ticket.for_key is not None:
+        return identify(connection, ticket, now)
+    return _bearer(header, now)
+
+
+def _bearer(header: str, now: datetime) -> Bearer:
+    return Bearer(digest_of_secret(header.removeprefix(_BEARER)), format_time(now))
 
 
 def _carried(connection: Connection, ticket: Ticket, courier: Caller, now: datetime) -> Caller:

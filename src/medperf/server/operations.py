@@ -142,6 +142,7 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on where a request comes from
         timeout_graceful_shutdown=_GRACE_S,
         timeout_worker_healthcheck=_STARTING_S,
         timeout_keep_alive=75,

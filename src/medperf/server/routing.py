@@ -23,15 +23,20 @@ from medperf.domain.lifecycle import Lifecycle
 from medperf.domain.wire import Page, Reason, Record
 from medperf.provenance.answer_signing import CARRIED_HEADER, FOR_HEADER
 from medperf.provenance.envelope import Envelope
-from medperf.server.call import Call, Identity, Signed, Wire
+from medperf.server import viewing
+from medperf.server.call import Call, Caller, Identity, Signed, Wire
+from medperf.server.db.bearer import Bearer
 from medperf.server.db.queries import LARGEST_ID, View
 from medperf.server.direct import BY_NUMBER, Answer
 from medperf.server.idempotency import carried_key, earlier_answer, keep_answer
-from medperf.server.identity import Ticket
+from medperf.server.identity import Ticket, asker
 from medperf.server.program import Program
 
 Number = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 """The number of a thing, in a path."""
+
+Then = Callable[[Connection, list[Wire]], list[Wire]]
+"""Completes what was read with what else belongs to it."""
 
 _JSON = "application/json"
 _NO_REASON = Reason()
@@ -83,39 +88,53 @@ class Routes:
                 return Response(await look(work), media_type=_JSON)
 
             self._add(path, "GET", function, run, record)
-            if path.endswith(BY_NUMBER):
-                self.router.direct[path] = run
             return function
 
         return decorate
 
-    def pages(self, path: str, view: View, record: type[Record], then: Any = None) -> None:
-        """A GET that answers a page of a view; ``then`` may complete its items."""
+    def view(self, path: str, view: View, record: type[Record], then: Then | None = None) -> None:
+        """Two GETs: a page of a view, and one thing by its number; ``then`` may complete them."""
 
-        def list_them(call: Call, asked: Mapping[str, str]) -> Wire:
-            page = view.page(call.connection, call.caller, asked)
-            return page if then is None else {**page, "items": then(call.connection, page["items"])}
+        def completed(connection: Connection, items: list[Wire]) -> list[Wire]:
+            return items if then is None else then(connection, items)
 
-        async def run(request: Request, _given: Mapping[str, Any]) -> Response:
-            program: Program = request.app.state.program
-            ticket = await ticket_of(request)
-            listing = partial(list_them, asked=_asked(request))
-            work = partial(_read, program, ticket, listing, write=orjson.dumps)
-            return Response(await program.look(work), media_type=_JSON)
+        def page(connection: Connection, who: Caller | Bearer, asked: Mapping[str, str]) -> Wire:
+            found = viewing.page(view, connection, who, asked)
+            return {**found, "items": completed(connection, found["items"])}
 
-        async def endpoint(request: Request) -> Response:
-            return await run(request, {})
+        def one(connection: Connection, who: Caller | Bearer, number: int) -> Wire:
+            return completed(connection, [viewing.one(view, connection, who, number)])[0]
 
-        self.router.direct[path] = run
+        async def run_page(request: Request, _given: Mapping[str, Any]) -> Response:
+            return await _look(request, partial(page, asked=_asked(request)))
+
+        async def run_one(request: Request, given: Mapping[str, Any]) -> Response:
+            return await _look(request, partial(one, **given))
+
+        async def list_endpoint(request: Request) -> Response:
+            return await run_page(request, {})
+
+        async def get_endpoint(request: Request, number: Number) -> Response:
+            return await run_one(request, {"number": number})
+
+        self.router.direct |= {path: run_page, path + BY_NUMBER: run_one}
         name = path.strip("/").replace("-", "_")
         self.router.add_api_route(
             path,
-            endpoint,
+            list_endpoint,
             methods=["GET"],
             name=f"list_{name}",
             summary=f"List {name.replace('_', ' ')} by number, page by page.",
             response_model=Page[record],  # type: ignore[valid-type]
             openapi_extra={"parameters": _parameters(view)},
+        )
+        self.router.add_api_route(
+            path + BY_NUMBER,
+            get_endpoint,
+            methods=["GET"],
+            name=f"get_{view.noun.replace(' ', '_')}",
+            summary=f"Look up one {view.noun}.",
+            response_model=record,
         )
 
     def write(
@@ -254,17 +273,25 @@ def _asked(request: Request) -> dict[str, str]:
     return asked
 
 
+async def _look(request: Request, find: Callable[[Connection, Caller | Bearer], Wire]) -> Response:
+    program: Program = request.app.state.program
+    ticket = await ticket_of(request)
+    return Response(await program.look(partial(_seen, program, ticket, find)), media_type=_JSON)
+
+
+def _seen(
+    program: Program, ticket: Ticket, find: Callable[[Connection, Caller | Bearer], Wire]
+) -> bytes:
+    with program.database.reading() as connection:
+        return orjson.dumps(find(connection, asker(connection, ticket, program.clock())))
+
+
 def _read(
-    program: Program,
-    ticket: Ticket,
-    function: Callable[[Call], Any],
-    *,
-    is_open: bool = False,
-    write: Callable[[Any], bytes] = to_json,
+    program: Program, ticket: Ticket, function: Callable[[Call], Any], *, is_open: bool = False
 ) -> bytes:
     with program.database.reading() as connection:
         answer = function(program.call(connection, ticket, is_open=is_open))
-    return write(answer)
+    return to_json(answer)
 
 
 def _write(

@@ -75,8 +75,16 @@ def with_parties(connection: Connection, found: list[Wire]) -> list[Wire]:
     """Add to each agreement its parties, and who signed for them."""
     parties: dict[int, list[Wire]] = {agreement["id"]: [] for agreement in found}
     for row in connection.execute(_PARTIES, {"agreement_ids": list(parties)}):
-        party = dict(row._mapping)  # noqa: SLF001
-        parties[party.pop("agreement_id")].append(party)
+        parties[row.agreement_id].append(
+            {
+                "organization_id": row.organization_id,
+                "name": row.name,
+                "signed_by": row.signed_by,
+                "key_id": row.key_id,
+                "statement": row.statement,
+                "signed_at": row.signed_at,
+            }
+        )
     return [{**agreement, "parties": parties[agreement["id"]]} for agreement in found]
 
 

@@ -10,13 +10,7 @@ from medperf.server.log import bundles
 from medperf.server.routing import Number, Routes
 
 routes = Routes("agreements")
-routes.pages("/agreements", AGREEMENTS, Agreement, then=with_parties)
-
-
-@routes.read("/agreements/{number}", Agreement)
-def get_agreement(call: Call, number: Number) -> Wire:
-    """Look up one agreement with its parties and their signatures."""
-    return service.get(call, number)
+routes.view("/agreements", AGREEMENTS, Agreement, then=with_parties)
 
 
 @routes.read("/agreements/{number}/bundle", LogBundle, is_long=True)

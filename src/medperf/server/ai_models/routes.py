@@ -10,13 +10,7 @@ from medperf.server.call import Call, Wire
 from medperf.server.routing import Number, Routes
 
 routes = Routes("models")
-routes.pages("/models", MODELS, Model)
-
-
-@routes.read("/models/{number}", Model)
-def get_model(call: Call, number: Number) -> Wire:
-    """Look up one model."""
-    return service.get(call, number)
+routes.view("/models", MODELS, Model)
 
 
 @routes.write("/models", Model, status=201)

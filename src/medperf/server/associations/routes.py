@@ -5,16 +5,10 @@ from medperf.domain.associations import Association, AssociationForm
 from medperf.server.associations import service
 from medperf.server.associations.queries import ASSOCIATIONS
 from medperf.server.call import Call, Wire
-from medperf.server.routing import Number, Routes
+from medperf.server.routing import Routes
 
 routes = Routes("associations")
-routes.pages("/associations", ASSOCIATIONS, Association)
-
-
-@routes.read("/associations/{number}", Association)
-def get_association(call: Call, number: Number) -> Wire:
-    """Look up one association."""
-    return service.get(call, number)
+routes.view("/associations", ASSOCIATIONS, Association)
 
 
 @routes.write("/associations", Association, status=201)

@@ -28,13 +28,7 @@ ModelNumber = Annotated[int, Query(ge=1, le=LARGEST_ID)]
 """The number of a model, as a question's part."""
 
 routes = Routes("benchmarks")
-routes.pages("/benchmarks", BENCHMARKS, Benchmark)
-
-
-@routes.read("/benchmarks/{number}", Benchmark)
-def get_benchmark(call: Call, number: Number) -> Wire:
-    """Look up one benchmark."""
-    return service.get(call, number)
+routes.view("/benchmarks", BENCHMARKS, Benchmark)
 
 
 @routes.write("/benchmarks", Benchmark, status=201)

@@ -10,13 +10,7 @@ from medperf.server.containers.queries import CONTAINERS
 from medperf.server.routing import Number, Routes
 
 routes = Routes("containers")
-routes.pages("/containers", CONTAINERS, Container)
-
-
-@routes.read("/containers/{number}", Container)
-def get_container(call: Call, number: Number) -> Wire:
-    """Look up one container."""
-    return service.get(call, number)
+routes.view("/containers", CONTAINERS, Container)
 
 
 @routes.write("/containers", Container, status=201)

@@ -10,13 +10,7 @@ from medperf.server.datasets.queries import DATASETS
 from medperf.server.routing import Number, Routes
 
 routes = Routes("datasets")
-routes.pages("/datasets", DATASETS, Dataset)
-
-
-@routes.read("/datasets/{number}", Dataset)
-def get_dataset(call: Call, number: Number) -> Wire:
-    """Look up one dataset."""
-    return service.get(call, number)
+routes.view("/datasets", DATASETS, Dataset)
 
 
 @routes.write("/datasets", Dataset, status=201)

@@ -1,10 +1,5 @@
-"""The two ways of reading: one thing, or a page of a list. Both see only what the caller may see.
+"""How each noun is read: its columns, who may see it, its filters; and what services read."""
 
-Statements are built once per noun and set of filters; the caller and the values come as parameters.
-"""
-
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,17 +16,13 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    type_coerce,
 )
 
-from medperf.domain.errors import InvalidRequestError, NotFoundError, UnknownFilterError
+from medperf.domain.errors import InvalidRequestError, NotFoundError
 from medperf.domain.identifiers import is_digest
 from medperf.server.call import Caller, Wire
 from medperf.server.db.prepared import Prepared
-from medperf.server.db.types import JsonText, StoredJson
 
-DEFAULT_LIMIT = 32
-LARGEST_LIMIT = 200
 LARGEST_ID = 2**63 - 1
 
 ORGANIZATION = bindparam("caller_organization", type_=Integer)
@@ -55,7 +46,12 @@ class Filter:
     is_flag: bool = False
 
 
-def _integer(name: str, text: str) -> int:
+def whole_number(name: str, text: str) -> int:
+    """A number from 1 that is given as text.
+
+    Raises:
+        InvalidRequestError: if it is none.
+    """
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= LARGEST_ID:
         raise InvalidRequestError(f"{name} is a number from 1, not {text[:40]!r}")
     return int(text)
@@ -79,7 +75,7 @@ def _flag(name: str, text: str) -> bool:
 
 def by_id(column: ColumnElement[Any], name: str | None = None) -> Filter:
     """Things whose column has this number."""
-    return Filter(column == value_of(name or str(column.key), Integer()), _integer)
+    return Filter(column == value_of(name or str(column.key), Integer()), whole_number)
 
 
 def by_text(column: ColumnElement[Any]) -> Filter:
@@ -105,7 +101,7 @@ def by_choice(column: ColumnElement[Any], choices: Sequence[str]) -> Filter:
 
 def by_relation(condition: ColumnElement[bool]) -> Filter:
     """Things related to the number; the condition refers to it by `value_of`."""
-    return Filter(condition, _integer)
+    return Filter(condition, whole_number)
 
 
 def mine(organization: ColumnElement[Any]) -> Filter:
@@ -163,52 +159,19 @@ class View:
         return tuple("".join(str(column.key)) for column in self.list_columns or self.columns)
 
     def one(self, connection: Connection, caller: Caller, number: int) -> Wire:
-        """Read one thing.
+        """Read one thing for a service.
 
         Raises:
             NotFoundError: if there is none with this number that the caller may see.
         """
-        given = {**caller.binds(), "number": number}
-        found = _one(self).first(connection, given)
+        found = _one(self).first(connection, {**caller.binds(), "number": number})
         if found is None:
-            raise NotFoundError(f"there is no {self.noun} {number} that you may see")
+            raise self.not_found(number)
         return dict(zip(self.names, found, strict=True))
 
-    def page(self, connection: Connection, caller: Caller, asked: Mapping[str, str]) -> Wire:
-        """Read one page, by number from the lowest, with its documents as they are stored.
-
-        Raises:
-            UnknownFilterError: if something is asked for that is no filter of this noun.
-            InvalidRequestError: if a value is not of its filter's kind.
-        """
-        wanted = self._parse(asked)
-        limit, after = wanted.pop("limit"), wanted.pop("cursor")
-        statement = _page(self, tuple(sorted(wanted)))
-        given = {f"filter_{name}": value for name, value in wanted.items()}
-        found = statement.all(
-            connection, {**caller.binds(), **given, "after": after, "size": limit + 1}
-        )
-        items = [dict(zip(self.list_names, each, strict=True)) for each in found[:limit]]
-        more = len(found) > limit
-        return {"items": items, "next_cursor": _cursor(items[-1]["id"]) if more else None}
-
-    def _parse(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        parsed: dict[str, Any] = {"limit": DEFAULT_LIMIT, "cursor": 0}
-        for name, value in asked.items():
-            if name == "limit":
-                parsed["limit"] = _integer(name, value)
-                if parsed["limit"] > LARGEST_LIMIT:
-                    raise InvalidRequestError(f"limit is at most {LARGEST_LIMIT}")
-            elif name == "cursor":
-                parsed["cursor"] = _after(value)
-            elif name in self.filters:
-                parsed[name] = self.filters[name].parse(name, value)
-            else:
-                raise UnknownFilterError(
-                    f"{self.noun} has no filter {name[:40]!r}; it has:"
-                    f" {', '.join(('limit', 'cursor', *self.filters))}"
-                )
-        return parsed
+    def not_found(self, number: int) -> NotFoundError:
+        """What is said where there is nothing to see."""
+        return NotFoundError(f"there is no {self.noun} {number} that you may see")
 
 
 @lru_cache(maxsize=256)
@@ -216,21 +179,6 @@ def _one(view: View) -> Prepared:
     return Prepared(
         select(*view.columns).where(view.table.c.id == bindparam("number"), view.visible)
     )
-
-
-@lru_cache(maxsize=1024)
-def _page(view: View, filters: tuple[str, ...]) -> Prepared:
-    return Prepared(
-        select(*map(_as_stored, view.list_columns or view.columns))
-        .where(view.table.c.id > bindparam("after"), view.visible)
-        .where(*(view.filters[name].condition for name in filters))
-        .order_by(view.table.c.id)
-        .limit(bindparam("size"))
-    )
-
-
-def _as_stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return type_coerce(column, StoredJson) if isinstance(column.type, JsonText) else column
 
 
 def value(connection: Connection, column: ColumnElement[Any], *conditions: Any) -> Any:
@@ -261,14 +209,3 @@ def rows(connection: Connection, table: Table, *conditions: ColumnElement[bool])
         select(table).where(*conditions).order_by(*table.primary_key.columns)
     )
     return [dict(each._mapping) for each in found]  # noqa: SLF001
-
-
-def _cursor(number: int) -> str:
-    return urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
-
-
-def _after(cursor: str) -> int:
-    try:
-        return _integer("cursor", urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
-    except (binascii.Error, ValueError, InvalidRequestError):
-        raise InvalidRequestError("the cursor is not one that this server gave") from None

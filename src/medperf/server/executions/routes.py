@@ -8,13 +8,7 @@ from medperf.server.executions.queries import EXECUTIONS
 from medperf.server.routing import Number, Routes
 
 routes = Routes("executions")
-routes.pages("/executions", EXECUTIONS, Execution)
-
-
-@routes.read("/executions/{number}", Execution)
-def get_execution(call: Call, number: Number) -> Wire:
-    """Look up one execution."""
-    return service.get(call, number)
+routes.view("/executions", EXECUTIONS, Execution)
 
 
 @routes.write("/executions", GrantAnswers, status=201)

@@ -1,10 +1,9 @@
 """Reading organizations, users, invitations and access tokens."""
 
-from sqlalchemy import Connection, and_, bindparam, case, null, or_, select, true
+from sqlalchemy import Connection, bindparam, case, null, or_, select, true
 
 from medperf.domain import lifecycle
-from medperf.server.call import Caller, Wire
-from medperf.server.db.prepared import Prepared
+from medperf.server.call import Wire
 from medperf.server.db.queries import IS_ADMIN, ORGANIZATION, USER, View, by_choice, by_id, by_text
 from medperf.server.db.tables import access_tokens, invitations, organizations, user_keys, users
 
@@ -63,18 +62,6 @@ _ACTIVE_KEY = select(user_keys.c.public_key).where(
     user_keys.c.user_id == bindparam("user_id"), user_keys.c.revoked_at.is_(None)
 )
 
-_BY_SECRET = Prepared(
-    select(users.c.id, users.c.organization_id, users.c.is_admin)
-    .join_from(access_tokens, users, users.c.id == access_tokens.c.user_id)
-    .where(
-        and_(
-            access_tokens.c.secret_sha256 == bindparam("secret_sha256"),
-            access_tokens.c.revoked_at.is_(None),
-            access_tokens.c.expires_at > bindparam("now"),
-        )
-    )
-)
-
 
 def with_keys(connection: Connection, found: list[Wire]) -> list[Wire]:
     """Add to each person all the keys they ever had; they verify what was signed with them."""
@@ -95,12 +82,3 @@ def active_key(connection: Connection, user_id: int) -> str | None:
     """The public key with which a person signs now, if they registered one."""
     found: str | None = connection.execute(_ACTIVE_KEY, {"user_id": user_id}).scalar()
     return found
-
-
-def person_with(connection: Connection, secret_sha256: str, now: str) -> Caller | None:
-    """The person whose valid access token has this digest."""
-    found = _BY_SECRET.first(connection, {"secret_sha256": secret_sha256, "now": now})
-    if found is None:
-        return None
-    number, organization_id, is_admin = found
-    return Caller(organization_id=organization_id, user_id=number, is_admin=is_admin)

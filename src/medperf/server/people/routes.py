@@ -26,10 +26,10 @@ from medperf.server.people.queries import (
 from medperf.server.routing import Number, Routes
 
 routes = Routes("people")
-routes.pages("/organizations", ORGANIZATIONS, Organization)
-routes.pages("/users", USERS, User, then=with_keys)
-routes.pages("/invitations", INVITATIONS, Invitation)
-routes.pages("/access-tokens", ACCESS_TOKENS, AccessToken)
+routes.view("/organizations", ORGANIZATIONS, Organization)
+routes.view("/users", USERS, User, then=with_keys)
+routes.view("/invitations", INVITATIONS, Invitation)
+routes.view("/access-tokens", ACCESS_TOKENS, AccessToken)
 
 
 @routes.read("/me", Principal)
@@ -38,22 +38,10 @@ def get_me(call: Call) -> Wire:
     return service.me(call)
 
 
-@routes.read("/organizations/{number}", Organization)
-def get_organization(call: Call, number: Number) -> Wire:
-    """Look up one organization."""
-    return ORGANIZATIONS.one(call.connection, call.caller, number)
-
-
 @routes.write("/organizations", Organization, status=201)
 def register_organization(call: Call, form: OrganizationForm) -> Wire:
     """Register a legal body; an admin's act."""
     return service.register_organization(call, form)
-
-
-@routes.read("/users/{number}", User)
-def get_user(call: Call, number: Number) -> Wire:
-    """Look up one user with their keys."""
-    return keys.get(call, number)
 
 
 @routes.write("/users/me/keys", User)
@@ -66,12 +54,6 @@ def register_person_key(call: Call, form: PersonKey) -> Wire:
 def revoke_person_key(call: Call, number: Number, key_id: str, form: Reason) -> Wire:
     """End a person's key at once."""
     return keys.revoke(call, number, key_id, form.reason)
-
-
-@routes.read("/invitations/{number}", Invitation)
-def get_invitation(call: Call, number: Number) -> Wire:
-    """Look up one invitation."""
-    return INVITATIONS.one(call.connection, call.caller, number)
 
 
 @routes.write("/invitations", IssuedInvitation, status=201, holds_secret=True)
@@ -90,12 +72,6 @@ def redeem_invitation(call: Call, form: Redemption) -> Wire:
 def revoke_invitation(call: Call, number: Number, form: Reason) -> Wire:
     """Take an open invitation back; an admin's act."""
     return service.revoke_invitation(call, number, form.reason)
-
-
-@routes.read("/access-tokens/{number}", AccessToken)
-def get_access_token(call: Call, number: Number) -> Wire:
-    """Look up one access token of one's own."""
-    return ACCESS_TOKENS.one(call.connection, call.caller, number)
 
 
 @routes.write("/access-tokens/{number}/revoke", AccessToken)

@@ -10,13 +10,7 @@ from medperf.server.results.queries import RESULTS
 from medperf.server.routing import Number, Routes
 
 routes = Routes("results")
-routes.pages("/results", RESULTS, Result)
-
-
-@routes.read("/results/{number}", Result)
-def get_result(call: Call, number: Number) -> Wire:
-    """Look up one result with its statement."""
-    return service.get(call, number)
+routes.view("/results", RESULTS, Result)
 
 
 @routes.read("/results/{number}/bundle", LogBundle, is_long=True)

@@ -8,13 +8,7 @@ from medperf.server.sites import policies, service
 from medperf.server.sites.queries import SITES, with_keys
 
 routes = Routes("sites")
-routes.pages("/sites", SITES, Site, then=with_keys)
-
-
-@routes.read("/sites/{number}", Site)
-def get_site(call: Call, number: Number) -> Wire:
-    """Look up one site with its keys."""
-    return service.get(call, number)
+routes.view("/sites", SITES, Site, then=with_keys)
 
 
 @routes.write("/sites/enroll", Site, status=201, is_open=True)
