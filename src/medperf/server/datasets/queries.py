@@ -29,6 +29,10 @@ _asks_own_benchmark = exists(
     )
     .offset(ONE_BY_ONE)
 )
+_decides_by_it = or_(_own, _asks_own_benchmark)
+_visible = or_(_decides_by_it, IS_ADMIN)
+# Whoever sees a dataset and is no admin decides by it, which need not be found out twice.
+_statistics = case((or_(~IS_ADMIN, _decides_by_it), datasets.c.statistics), else_=null())
 _takes_part = exists(
     select(1)
     .select_from(associations)
@@ -50,16 +54,14 @@ DATASETS = View(
         datasets.c.preparator_id,
         datasets.c.fingerprint,
         datasets.c.n_cases,
-        case((or_(_own, _asks_own_benchmark), datasets.c.statistics), else_=null()).label(
-            "statistics"
-        ),
+        _statistics.label("statistics"),
         datasets.c.site_id,
         datasets.c.organization_id,
         datasets.c.state,
         datasets.c.supersedes_id,
         datasets.c.created_at,
     ),
-    or_(_own, IS_ADMIN, _asks_own_benchmark),
+    _visible,
     {
         "state": by_choice(datasets.c.state, lifecycle.DATASET.states),
         "name": by_text(datasets.c.name),
