@@ -286,14 +286,17 @@ def counting(database: Database) -> Iterator[Callable[[], int]]:
     def note(_c, _cursor, statement, *_more) -> None:
         statements.append(statement)
 
-    def prepared(*given) -> Any:
-        note(*given)
-        return to_the_driver(*given)
+    def noting(to_the_driver) -> Callable[..., Any]:
+        def prepared(*given) -> Any:
+            note(*given)
+            return to_the_driver(*given)
 
-    to_the_driver = Prepared.all
+        return prepared
+
     event.listen(database.engine, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Prepared, "all", prepared)
+        patch.setattr(Prepared, "all", noting(Prepared.all))
+        patch.setattr(Prepared, "many", noting(Prepared.many))
         yield lambda: len(statements)
     event.remove(database.engine, "before_cursor_execute", note)
 

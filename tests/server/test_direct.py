@@ -4,8 +4,8 @@ import pytest
 from server_fixtures import Federation
 from starlette.testclient import TestClient
 
-from medperf.server import viewing
 from medperf.server.app import ROUTERS
+from medperf.server.db import view_queries
 from medperf.server.routing import NounRouter
 
 
@@ -50,7 +50,7 @@ def test_a_read_that_breaks_is_one_clear_error(
     def broken(*_given: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(viewing, "one", broken)
+    monkeypatch.setattr(view_queries, "one", broken)
     answer = http.get("/api/v1/datasets/1", headers=federation.cara.headers)
     assert (answer.status_code, answer.json()["code"]) == (500, "error")
 

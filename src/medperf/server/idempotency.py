@@ -10,23 +10,21 @@ so a bundle that is brought twice does nothing twice.
 import hashlib
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, or_
-
 from medperf.domain.errors import ConflictError, InvalidRequestError
 from medperf.server.call import Call
-from medperf.server.db.queries import row
 from medperf.server.db.tables import idempotency_keys
+from medperf.server.db.writing import add
+from medperf.server.idempotency_queries import CARRIED, forget, kept_answer
 from medperf.server.identity import CARRIED_FOR, Ticket
 
 KEPT_FOR = timedelta(days=1)
 CARRIED_KEPT_FOR = CARRIED_FOR + KEPT_FOR
 _LONGEST = 128
-_CARRIED = "carried:"
 
 
 def carried_key(signature: str) -> str:
     """The key of a request that a site signed and a courier brings."""
-    return _CARRIED + hashlib.sha256(signature.encode()).hexdigest()
+    return CARRIED + hashlib.sha256(signature.encode()).hexdigest()
 
 
 def earlier_answer(call: Call, ticket: Ticket, key: str) -> tuple[int, bytes] | None:
@@ -38,44 +36,32 @@ def earlier_answer(call: Call, ticket: Ticket, key: str) -> tuple[int, bytes] | 
     """
     if not 0 < len(key) <= _LONGEST:
         raise InvalidRequestError(f"an Idempotency-Key has 1 to {_LONGEST} characters")
-    kept = row(
-        call.connection,
-        idempotency_keys,
-        idempotency_keys.c.principal == call.caller.actor,
-        idempotency_keys.c.key == key,
-    )
+    kept = kept_answer(call.connection, call.caller.actor, key)
     if kept is None:
         return None
-    if kept["request_sha256"] != _digest(ticket):
+    request, status, answer = kept
+    if request != _digest(ticket):
         raise ConflictError("this Idempotency-Key was used for another request")
-    if kept["answer"] is None:
+    if answer is None:
         raise ConflictError(
             "this was done already, and its answer held a secret that is not kept",
             hint="Revoke what was issued and issue it again.",
         )
-    return kept["status"], kept["answer"].encode()
+    return status, answer.encode()
 
 
 def keep_answer(call: Call, ticket: Ticket, key: str, status: int, answer: bytes | None) -> None:
     """Remember the answer, and forget those that are too old to be asked for again."""
-    call.connection.execute(
-        delete(idempotency_keys).where(
-            idempotency_keys.c.created_at < call.now - KEPT_FOR,
-            or_(
-                idempotency_keys.c.key.not_like(f"{_CARRIED}%"),
-                idempotency_keys.c.created_at < call.now - CARRIED_KEPT_FOR,
-            ),
-        )
-    )
-    call.connection.execute(
-        insert(idempotency_keys).values(
-            principal=call.caller.actor,
-            key=key,
-            request_sha256=_digest(ticket),
-            status=status,
-            answer=None if answer is None else answer.decode(),
-            created_at=call.now,
-        )
+    forget(call.connection, call.now, kept_for=KEPT_FOR, carried_kept_for=CARRIED_KEPT_FOR)
+    add(
+        call,
+        idempotency_keys,
+        principal=call.caller.actor,
+        key=key,
+        request_sha256=_digest(ticket),
+        status=status,
+        answer=None if answer is None else answer.decode(),
+        created_at=call.now,
     )
 
 

@@ -19,7 +19,7 @@ from medperf.domain.identifiers import format_time
 from medperf.provenance.keys import PublicKey
 from medperf.provenance.request_signing import SCHEME, parse_request_signature, verify_request
 from medperf.server.call import Caller
-from medperf.server.db.bearer import Bearer, person
+from medperf.server.db.bearer_queries import Bearer, person
 from medperf.server.sites.queries import site_with
 
 CARRIED_FOR = timedelta(days=30)

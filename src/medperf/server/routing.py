@@ -23,9 +23,9 @@ from medperf.domain.lifecycle import Lifecycle
 from medperf.domain.wire import Page, Reason, Record
 from medperf.provenance.answer_signing import CARRIED_HEADER, FOR_HEADER
 from medperf.provenance.envelope import Envelope
-from medperf.server import viewing
 from medperf.server.call import Call, Caller, Identity, Signed, Wire
-from medperf.server.db.bearer import Bearer
+from medperf.server.db import view_queries
+from medperf.server.db.bearer_queries import Bearer
 from medperf.server.db.queries import LARGEST_ID, View
 from medperf.server.direct import BY_NUMBER, Answer
 from medperf.server.idempotency import carried_key, earlier_answer, keep_answer
@@ -99,11 +99,11 @@ class Routes:
             return items if then is None else then(connection, items)
 
         def page(connection: Connection, who: Caller | Bearer, asked: Mapping[str, str]) -> Wire:
-            found = viewing.page(view, connection, who, asked)
+            found = view_queries.page(view, connection, who, asked)
             return {**found, "items": completed(connection, found["items"])}
 
         def one(connection: Connection, who: Caller | Bearer, number: int) -> Wire:
-            return completed(connection, [viewing.one(view, connection, who, number)])[0]
+            return completed(connection, [view_queries.one(view, connection, who, number)])[0]
 
         async def run_page(request: Request, _given: Mapping[str, Any]) -> Response:
             return await _look(request, partial(page, asked=_asked(request)))

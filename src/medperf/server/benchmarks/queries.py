@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from medperf.domain import lifecycle
+from medperf.domain.errors import NotFoundError
 from medperf.server.call import Caller, Wire
 from medperf.server.db.queries import (
     IS_ADMIN,
@@ -27,6 +28,7 @@ from medperf.server.db.queries import (
     by_id,
     by_text,
     mine,
+    numbered,
     one_of,
 )
 from medperf.server.db.tables import (
@@ -117,7 +119,6 @@ _HAS_RESULT = select(
     )
 )
 
-_WHOLE = select(benchmarks).where(benchmarks.c.id == bindparam("benchmark_id"))
 _IS_APPROVED = results.c.state == "approved"
 
 
@@ -130,8 +131,10 @@ def is_complete(connection: Connection, benchmark_id: int) -> bool:
 
 def whole(connection: Connection, benchmark_id: int) -> Wire:
     """A benchmark's row with the columns that queries decide by."""
-    found = connection.execute(_WHOLE, {"benchmark_id": benchmark_id}).one()
-    return dict(found._mapping)  # noqa: SLF001
+    found = numbered(connection, benchmarks, benchmark_id)
+    if found is None:
+        raise NotFoundError(f"there is no benchmark {benchmark_id}")
+    return found
 
 
 def participates(connection: Connection, caller: Caller, benchmark_id: int) -> bool:

@@ -11,7 +11,7 @@ from medperf.provenance.canonical import digest_of
 from medperf.server.acts import find_act, perform, sides_of_owner
 from medperf.server.ai_models.queries import MODELS
 from medperf.server.benchmarks import policies
-from medperf.server.benchmarks.queries import BENCHMARKS, is_complete
+from medperf.server.benchmarks.queries import BENCHMARKS, is_complete, whole
 from medperf.server.call import Call, Wire
 from medperf.server.containers.queries import CONTAINERS
 from medperf.server.db.queries import row
@@ -90,9 +90,11 @@ def act(call: Call, number: int, action: str, reason: str) -> Wire:
 def refresh_completeness(call: Call, number: int) -> None:
     """Remember whether the benchmark is complete, after anything that can change it."""
     complete = is_complete(call.connection, number)
-    change(call, benchmarks, number, is_complete=complete)
+    benchmark = whole(call.connection, number)
+    if benchmark["is_complete"] != complete:
+        change(call, benchmarks, number, is_complete=complete)
     if complete:
-        release(call, Moment.COMPLETE, number)
+        release(call, Moment.COMPLETE, benchmark)
 
 
 def _values(call: Call, form: BenchmarkForm) -> Wire:

@@ -2,47 +2,62 @@
 
 SQLAlchemy builds every statement here and knows the types. To run one through it costs more than
 driver and database together need for a row that is found by its number, most of all on PostgreSQL;
-what happens at every request is prepared instead: finding out who asks, one thing, a page of them.
+what happens at every request is prepared instead: finding out who asks, one thing, a page of them,
+and what every write adds.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 
 Process = Callable[[Any], Any]
 K = TypeVar("K")
+Statement = Select[Any] | Insert | Update | Delete
 
 
 class Prepared:
-    """A SELECT whose parameters come with each run."""
+    """A statement whose parameters come with each run.
 
-    def __init__(self, statement: Select[Any]) -> None:
+    Args:
+        statement: to run; a write names the columns that it gets values for.
+        columns: that an INSERT or UPDATE sets, each from the parameter of its name.
+    """
+
+    def __init__(self, statement: Statement, columns: Iterable[str] = ()) -> None:
         self._statement = statement
+        self._columns = list(columns) or None
         self._compiled: dict[str, _Compiled] = {}
 
     def all(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """The rows, each with the values of the selected columns in their order.
+        """Run it: the rows, each with the values of the selected columns in their order.
 
         Raises:
             sqlalchemy.exc.DBAPIError: the database or the driver refused, in SQLAlchemy's words.
         """
-        dialect = connection.dialect
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = _compile(self._statement, dialect)
+        compiled = self._compiled_for(connection.dialect)
         driver: Any = connection.connection.dbapi_connection
         try:
-            found = driver.execute(compiled.text, compiled.parameters(given)).fetchall()
-        except dialect.loaded_dbapi.Error as error:
-            if dialect.is_disconnect(error, driver, None):
-                connection.invalidate(error)
-            raise DBAPIError.instance(
-                compiled.text, None, error, dialect.loaded_dbapi.Error, hide_parameters=True
-            ) from error
+            done = driver.execute(compiled.text, compiled.parameters(given))
+            found = done.fetchall() if compiled.has_rows else ()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _in_words_of_sqlalchemy(connection, compiled.text, error) from error
         return compiled.read(found)
+
+    def many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run it once for each of these parameters; it answers nothing.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: as for all.
+        """
+        compiled = self._compiled_for(connection.dialect)
+        driver: Any = connection.connection.dbapi_connection
+        try:
+            driver.cursor().executemany(compiled.text, [compiled.parameters(row) for row in rows])
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _in_words_of_sqlalchemy(connection, compiled.text, error) from error
 
     def first(self, connection: Connection, given: Mapping[str, Any]) -> Sequence[Any] | None:
         """The first row, or None; for a statement that finds one at most.
@@ -51,6 +66,22 @@ class Prepared:
             sqlalchemy.exc.DBAPIError: as for all.
         """
         return next(iter(self.all(connection, given)), None)
+
+    def _compiled_for(self, dialect: Dialect) -> "_Compiled":
+        known = self._compiled.get(dialect.name)
+        if known is None:
+            known = _compile(self._statement, dialect, self._columns)
+            self._compiled[dialect.name] = known
+        return known
+
+
+def _in_words_of_sqlalchemy(connection: Connection, text: str, error: Any) -> DBAPIError:
+    dialect = connection.dialect
+    if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+        connection.invalidate(error)
+    kind = dialect.loaded_dbapi.Error
+    said: DBAPIError = DBAPIError.instance(text, None, error, kind, hide_parameters=True)
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +95,7 @@ class _Compiled:
     """The parameters one after the other, where the driver does not take names."""
     writers: tuple[tuple[str, Process], ...]
     readers: tuple[tuple[int, Process], ...]
+    has_rows: bool
 
     def parameters(self, given: Mapping[str, Any]) -> Mapping[str, Any] | Sequence[Any]:
         values = {**self.constants, **given}
@@ -81,8 +113,9 @@ class _Compiled:
         return rows
 
 
-def _compile(statement: Select[Any], dialect: Dialect) -> _Compiled:
-    compiled: Any = statement.compile(dialect=dialect)
+def _compile(statement: Statement, dialect: Dialect, columns: list[str] | None) -> _Compiled:
+    compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
+    selected = tuple(statement.exported_columns)
     binds = {name: compiled.binds[name] for name in compiled.params}
     writers = dict(
         _those_that_process(
@@ -102,9 +135,10 @@ def _compile(statement: Select[Any], dialect: Dialect) -> _Compiled:
         readers=tuple(
             _those_that_process(
                 (place, column.type.dialect_impl(dialect).result_processor(dialect, None))
-                for place, column in enumerate(statement.selected_columns)
+                for place, column in enumerate(selected)
             )
         ),
+        has_rows=bool(selected),
     )
 
 

@@ -1,30 +1,32 @@
 """The two ways of writing: a new row, or new values for one; each with its audit event.
 
-The statements are made once per table: making one anew takes longer than the database needs for it.
+The statements are made once per table and set of columns: making one anew takes longer than the
+database needs for it.
 """
 
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, Update, bindparam, insert, update
+from sqlalchemy import ColumnElement, Table, bindparam, insert, update
 
 from medperf.domain.errors import ConflictError
 from medperf.server.call import SERVER, Call
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.tables import audit_events
 
 
 def add(call: Call, table: Table, **values: Any) -> int:
     """Insert a row and answer its number."""
-    done = call.connection.execute(_insert(table), values)
-    key = done.inserted_primary_key
-    if key is None:
+    added = _insert(table, tuple(values)).first(call.connection, values)
+    if added is None:
         raise ConflictError(f"nothing was added to {table.name}")
-    return key[0]  # type: ignore[no-any-return]
+    number: int = added[0]
+    return number
 
 
 def change(call: Call, table: Table, number: int, **values: Any) -> None:
     """Give one row new values."""
-    call.connection.execute(_update(table), {**values, "row_number": number})
+    _update(table, tuple(values)).all(call.connection, {**values, "row_number": number})
 
 
 def set_where(call: Call, table: Table, *conditions: ColumnElement[bool], **values: Any) -> None:
@@ -39,24 +41,24 @@ def record(
     actor = actor or call.caller.actor
     if call.caller.carried_by is not None:
         details = {**details, "carried_by": f"user:{call.caller.carried_by}"}
-    call.connection.execute(
-        _insert(audit_events),
-        {
-            "at": call.now,
-            "actor": actor,
-            "actor_organization_id": None if actor == SERVER else call.caller.organization_id,
-            "action": action,
-            "subject": subject,
-            "details": details,
-        },
+    add(
+        call,
+        audit_events,
+        at=call.now,
+        actor=actor,
+        actor_organization_id=None if actor == SERVER else call.caller.organization_id,
+        action=action,
+        subject=subject,
+        details=details,
     )
 
 
-@lru_cache(maxsize=64)
-def _insert(table: Table) -> Insert:
-    return insert(table)
+@lru_cache(maxsize=256)
+def _insert(table: Table, columns: tuple[str, ...]) -> Prepared:
+    first, *_ = table.primary_key.columns
+    return Prepared(insert(table).returning(first), columns)
 
 
-@lru_cache(maxsize=64)
-def _update(table: Table) -> Update:
-    return update(table).where(table.c.id == bindparam("row_number"))
+@lru_cache(maxsize=256)
+def _update(table: Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(update(table).where(table.c.id == bindparam("row_number")), columns)

@@ -13,9 +13,12 @@ from medperf.provenance.envelope import Envelope
 from medperf.provenance.log_entry import LogEntry
 from medperf.provenance.merkle import Tree, leaf_hash
 from medperf.server.call import Call
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.tables import log_leaves
 from medperf.server.log import nodes
 from medperf.server.log.node_queries import size_of
+
+_ADD = Prepared(insert(log_leaves), ("leaf", "entry", "envelope", "envelope_digest", "subject"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,7 @@ def append(call: Call, *said: Said) -> None:
     size = size_of(connection)
     known = nodes.to_extend(connection, size, len(said))
     tree = Tree(known, size)
-    rows = [_leaf(call, tree, each) for each in said]
-    connection.execute(insert(log_leaves), rows)
+    _ADD.many(connection, [_leaf(call, tree, each) for each in said])
     nodes.keep(connection, known)
 
 

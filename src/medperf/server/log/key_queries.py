@@ -4,19 +4,21 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.tables import log_leaves
 
 SERVER_LEAVES = "server"
 """The subject of the leaves about the server itself."""
 
 _MINE = log_leaves.c.subject == bindparam("subject")
-_NEWEST = select(func.max(log_leaves.c.leaf)).where(_MINE)
+_NEWEST = Prepared(select(func.max(log_leaves.c.leaf)).where(_MINE))
 _ALL = select(log_leaves.c.leaf, log_leaves.c.envelope).where(_MINE).order_by(log_leaves.c.leaf)
 
 
 def newest_succession(connection: Connection) -> int | None:
     """The last leaf by which the server's key was followed by another."""
-    return connection.execute(_NEWEST, {"subject": SERVER_LEAVES}).scalar()
+    [(leaf,)] = _NEWEST.all(connection, {"subject": SERVER_LEAVES})
+    return None if leaf is None else int(leaf)
 
 
 def successions(connection: Connection) -> list[tuple[int, dict[str, Any]]]:

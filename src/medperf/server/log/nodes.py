@@ -12,12 +12,14 @@ from sqlalchemy import Connection, insert
 
 from medperf.domain.errors import MedPerfError
 from medperf.provenance.merkle import Tree
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.tables import log_nodes
 from medperf.server.log.node_queries import read_nodes
 
 T = TypeVar("T")
 _LEVEL_BITS = 48
 _BLANK = bytes(32)
+_KEEP = Prepared(insert(log_nodes), ("node", "hash"))
 
 
 def ask(connection: Connection, size: int, question: Callable[[Tree], T]) -> T:
@@ -38,7 +40,7 @@ def to_extend(connection: Connection, size: int, more: int) -> "Known":
 def keep(connection: Connection, nodes: "Known") -> None:
     """Write the nodes that an append made."""
     rows = [{"node": at, "hash": b64encode(node).decode()} for at, node in nodes.new.items()]
-    connection.execute(insert(log_nodes), rows)
+    _KEEP.many(connection, rows)
 
 
 def number_of(level: int, index: int) -> int:

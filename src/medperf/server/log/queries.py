@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from medperf.server.call import Caller, Wire
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import one_of
 from medperf.server.db.tables import associations, log_leaves, log_nodes, results, user_keys
 from medperf.server.results.queries import RESULTS
@@ -14,12 +15,20 @@ _BY_SUBJECT = select(log_leaves.c.leaf, log_leaves.c.entry, log_leaves.c.envelop
     log_leaves.c.subject.in_(bindparam("subjects", expanding=True))
 )
 
+_NAMING = Prepared(
+    select(func.min(log_leaves.c.leaf)).where(log_leaves.c.envelope_digest == bindparam("digest"))
+)
+_ENTRIES = Prepared(
+    select(log_leaves.c.entry)
+    .where(log_leaves.c.leaf >= bindparam("first"), log_leaves.c.leaf < bindparam("end"))
+    .order_by(log_leaves.c.leaf)
+)
+
 
 def leaf_naming(connection: Connection, envelope_digest: str) -> int | None:
     """The first leaf that names this envelope."""
-    return connection.execute(
-        select(func.min(log_leaves.c.leaf)).where(log_leaves.c.envelope_digest == envelope_digest)
-    ).scalar()
+    [(leaf,)] = _NAMING.all(connection, {"digest": envelope_digest})
+    return None if leaf is None else int(leaf)
 
 
 def leaves_about(connection: Connection, subjects: Sequence[str], size: int) -> list[Wire]:
@@ -46,12 +55,7 @@ def people_with(connection: Connection, key_ids: Sequence[str]) -> set[str]:
 
 def entries(connection: Connection, first: int, width: int) -> list[str]:
     """The entries of neighboring leaves."""
-    found = connection.execute(
-        select(log_leaves.c.entry)
-        .where(log_leaves.c.leaf >= first, log_leaves.c.leaf < first + width)
-        .order_by(log_leaves.c.leaf)
-    )
-    return list(found.scalars())
+    return [entry for (entry,) in _ENTRIES.all(connection, {"first": first, "end": first + width})]
 
 
 def hashes(connection: Connection, first: int, width: int) -> list[str]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from medperf.domain import lifecycle
 from medperf.server.call import Wire
+from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import ORGANIZATION, View, by_choice, by_id, one_of, unindexed
 from medperf.server.db.tables import (
     associations,
@@ -126,7 +127,7 @@ RESULTS = View(
 _UNRELEASED = (
     select(results.c.id, results.c.statement)
     .where(
-        results.c.benchmark_id == bindparam("benchmark_id"),
+        results.c.benchmark_id == bindparam("of_benchmark"),
         ~exists(
             select(1)
             .select_from(log_leaves)
@@ -135,6 +136,9 @@ _UNRELEASED = (
     )
     .order_by(results.c.id)
 )
+_ALL_UNRELEASED = Prepared(_UNRELEASED.where(results.c.state == "approved"))
+_ONE_UNRELEASED = Prepared(_UNRELEASED.where(results.c.id == bindparam("number")))
+_DIGEST = Prepared(select(results.c.statement_digest).where(results.c.id == bindparam("number")))
 
 
 def unreleased(connection: Connection, benchmark_id: int, result_id: int | None) -> list[Wire]:
@@ -142,6 +146,15 @@ def unreleased(connection: Connection, benchmark_id: int, result_id: int | None)
 
     Of the one result, whatever its state, or of all that are approved.
     """
-    condition = results.c.state == "approved" if result_id is None else results.c.id == result_id
-    found = connection.execute(_UNRELEASED.where(condition), {"benchmark_id": benchmark_id})
-    return [dict(row._mapping) for row in found]  # noqa: SLF001
+    wanted = _ALL_UNRELEASED if result_id is None else _ONE_UNRELEASED
+    given = {"of_benchmark": benchmark_id} | ({} if result_id is None else {"number": result_id})
+    return [
+        {"id": number, "statement": statement}
+        for number, statement in wanted.all(connection, given)
+    ]
+
+
+def statement_digest(connection: Connection, number: int) -> str:
+    """The digest of what a result's statement says."""
+    found = _DIGEST.first(connection, {"number": number})
+    return "" if found is None else str(found[0])

@@ -8,25 +8,23 @@ from medperf.domain.benchmarks import Moment
 from medperf.provenance.envelope import Envelope
 from medperf.provenance.predicates import ReleasePredicate, ResultPredicate
 from medperf.provenance.statements import read_statement
-from medperf.server.benchmarks.queries import whole
 from medperf.server.call import Call, Wire
 from medperf.server.log.appending import Said, append
 from medperf.server.log.deciding import signed
 from medperf.server.results.queries import unreleased
 
 
-def release(call: Call, moment: Moment, benchmark_id: int, result_id: int | None = None) -> None:
+def release(call: Call, moment: Moment, benchmark: Wire, result_id: int | None = None) -> None:
     """Log what is shown from now on, if this is the moment that the benchmark's policy names.
 
     Args:
         call: at the moment.
         moment: what just happened.
-        benchmark_id: where.
+        benchmark: where, as its whole row.
         result_id: to which result; None for everything that waited.
     """
-    benchmark = whole(call.connection, benchmark_id)
     if benchmark["release_moment"] == moment:
-        found = unreleased(call.connection, benchmark_id, result_id)
+        found = unreleased(call.connection, benchmark["id"], result_id)
         append(call, *(_said(call, benchmark, result) for result in found))
 
 

@@ -31,7 +31,7 @@ from medperf.provenance.envelope import Envelope, verified_signers
 from medperf.provenance.grant_check import grant_faults
 from medperf.provenance.keys import PublicKey
 from medperf.provenance.predicates import GrantPredicate, ResultPredicate
-from medperf.provenance.statements import read_statement
+from medperf.provenance.statements import Statement, read_statement
 from medperf.server.acts import find_act, perform
 from medperf.server.benchmarks.queries import whole
 from medperf.server.benchmarks.service import refresh_completeness
@@ -45,7 +45,7 @@ from medperf.server.executions.queries import grant_inputs, organization_of_site
 from medperf.server.executions.service import require_site
 from medperf.server.log.appending import Said, append
 from medperf.server.log.statements import log_decision
-from medperf.server.results.queries import RESULTS
+from medperf.server.results.queries import RESULTS, statement_digest
 from medperf.server.results.releasing import release
 from medperf.server.sites.queries import active_keys
 
@@ -63,8 +63,9 @@ def submit(call: Call, form: ResultForm) -> Wire:
     execution = numbered(call.connection, executions, said.grant_id)
     if execution is None or execution["site_id"] != site_id:
         raise NotFoundError(f"no grant {said.grant_id} was given to this site")
-    _require_answers_grant(said, signed_by, execution)
-    _require_usable(call, execution)
+    grant = read_statement(read_envelope(execution["granted"]).content, GrantPredicate)
+    _require_answers_grant(said, signed_by, grant)
+    _require_usable(call, execution, grant.predicate)
     benchmark = whole(call.connection, execution["benchmark_id"])
     document = _checked_document(call, said, execution, benchmark)
     completing = find_act(lifecycle.EXECUTION, execution["state"], "complete", {Side.SITE})
@@ -93,7 +94,7 @@ def submit(call: Call, form: ResultForm) -> Wire:
     )
     record(call, "result.submit", f"result:{number}", statement=envelope.payload_digest)
     append(call, Said("result", f"result:{number}", envelope, said.grant_digest))
-    release(call, Moment.SUBMITTED, benchmark["id"], number)
+    release(call, Moment.SUBMITTED, benchmark, number)
     if benchmark["result_auto_approval"]:
         _decide(call, get(call, number), "approve", {Side.COUNTERPART}, "by settings", SERVER)
     return get(call, number)
@@ -144,15 +145,14 @@ def _verified(
 
 
 def _require_answers_grant(
-    said: ResultPredicate, signed_by: frozenset[str], execution: Wire
+    said: ResultPredicate, signed_by: frozenset[str], grant: Statement[GrantPredicate]
 ) -> None:
-    grant = read_statement(read_envelope(execution["granted"]).content, GrantPredicate)
     faults = grant_faults(said, signed_by, grant)
     if faults:
         raise GrantError(f"this result does not answer its grant: {'; '.join(faults)}")
 
 
-def _require_usable(call: Call, execution: Wire) -> None:
+def _require_usable(call: Call, execution: Wire, grant: GrantPredicate) -> None:
     number, state = execution["id"], execution["state"]
     if state not in {"granted", "running"}:
         raise GrantError(f"the grant of execution {number} cannot be used: it is {state}")
@@ -164,7 +164,6 @@ def _require_usable(call: Call, execution: Wire) -> None:
         raise NotOperationalError(
             "the association, dataset, model, benchmark or a container is not approved now"
         )
-    grant = read_statement(read_envelope(execution["granted"]).content, GrantPredicate).predicate
     changed = [name for name, value in inputs_of(now).items() if getattr(grant, name) != value]
     if changed:
         raise GrantError(f"since the grant was given this changed: {', '.join(changed)}")
@@ -206,12 +205,11 @@ def _decide(
     call: Call, thing: Wire, action: str, sides: set[Side], reason: str, actor: str
 ) -> None:
     found = find_act(lifecycle.RESULT, thing["state"], action, sides)
-    if found.target == "approved":
-        benchmark = whole(call.connection, thing["benchmark_id"])
-        if benchmark["state"] != "approved":
-            raise NotOperationalError(
-                f"benchmark {benchmark['id']} is {benchmark['state']} and accepts nothing"
-            )
+    benchmark = whole(call.connection, thing["benchmark_id"])
+    if found.target == "approved" and benchmark["state"] != "approved":
+        raise NotOperationalError(
+            f"benchmark {benchmark['id']} is {benchmark['state']} and accepts nothing"
+        )
     perform(
         call,
         lifecycle.RESULT,
@@ -223,7 +221,7 @@ def _decide(
         decided_by=actor,
         decided_at=call.now,
     )
-    digest = _statement_digest(call, thing["id"])
+    digest = statement_digest(call.connection, thing["id"])
     log_decision(
         call,
         f"result:{thing['id']}",
@@ -236,14 +234,9 @@ def _decide(
         about_digest=digest,
     )
     if found.target == "approved":
-        release(call, Moment.APPROVED, thing["benchmark_id"], thing["id"])
+        release(call, Moment.APPROVED, benchmark, thing["id"])
     if "approved" in {found.source, found.target}:
         refresh_completeness(call, thing["benchmark_id"])
-
-
-def _statement_digest(call: Call, number: int) -> str:
-    found = numbered(call.connection, results, number)
-    return found["statement_digest"] if found else ""
 
 
 def _owners(call: Call, thing: Wire) -> dict[str, int]:

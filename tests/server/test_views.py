@@ -12,7 +12,6 @@ from starlette.testclient import TestClient
 
 from medperf.domain.errors import NotFoundError, UnauthenticatedError
 from medperf.domain.identifiers import format_time
-from medperf.server import viewing
 from medperf.server.agreements.queries import AGREEMENTS
 from medperf.server.ai_models.queries import MODELS
 from medperf.server.associations.queries import ASSOCIATIONS
@@ -20,7 +19,8 @@ from medperf.server.audit.queries import AUDIT_EVENTS
 from medperf.server.benchmarks.queries import BENCHMARKS
 from medperf.server.containers.queries import CONTAINERS
 from medperf.server.datasets.queries import DATASETS
-from medperf.server.db.bearer import Bearer, person
+from medperf.server.db import view_queries
+from medperf.server.db.bearer_queries import Bearer, person
 from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import View
 from medperf.server.db.session import Database
@@ -58,7 +58,7 @@ def test_a_bearer_sees_what_the_person_sees(
     with database.reading() as connection:
         caller = person(connection, bearer)
         for asked in ({}, {"limit": "1"}, {"limit": "2", "cursor": "Mg"}):
-            pages = [viewing.page(view, connection, one, asked) for one in (caller, bearer)]
+            pages = [view_queries.page(view, connection, one, asked) for one in (caller, bearer)]
             assert orjson.dumps(pages[0]) == orjson.dumps(pages[1])
         for number in range(1, 8):
             assert _one(view, connection, caller, number) == _one(view, connection, bearer, number)
@@ -66,7 +66,7 @@ def test_a_bearer_sees_what_the_person_sees(
 
 def _one(view: View, connection: Connection, who, number: int) -> bytes | None:
     try:
-        return orjson.dumps(viewing.one(view, connection, who, number))
+        return orjson.dumps(view_queries.one(view, connection, who, number))
     except NotFoundError:
         return None
 
@@ -76,9 +76,9 @@ def test_a_view_says_what_a_service_reads(
     federation: Federation, connection: Connection, clock: SettableClock, view: View
 ) -> None:
     caller = person(connection, bearer_of(federation, "admin", clock))
-    items = viewing.page(view, connection, caller, {})["items"]
+    items = view_queries.page(view, connection, caller, {})["items"]
     for item in items:
-        seen = viewing.one(view, connection, caller, item["id"])
+        seen = view_queries.one(view, connection, caller, item["id"])
         assert json.loads(orjson.dumps(seen)) == view.one(connection, caller, item["id"])
 
 
@@ -88,9 +88,9 @@ def test_a_token_of_nobody_sees_nothing(
 ) -> None:
     nobody = Bearer("0" * 64, format_time(clock()))
     with pytest.raises(UnauthenticatedError, match="unknown, expired or revoked"):
-        viewing.page(view, connection, nobody, {})
+        view_queries.page(view, connection, nobody, {})
     with pytest.raises(UnauthenticatedError, match="unknown, expired or revoked"):
-        viewing.one(view, connection, nobody, 1)
+        view_queries.one(view, connection, nobody, 1)
 
 
 def test_a_token_is_good_until_it_expires(

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, typ
 
 from medperf.domain.errors import InvalidRequestError, UnknownFilterError
 from medperf.server.call import Caller, Wire
-from medperf.server.db.bearer import Bearer, no_good, seen_by_bearer
+from medperf.server.db.bearer_queries import Bearer, no_good, seen_by_bearer
 from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import View, whole_number
 from medperf.server.db.types import JsonText, StoredJson
