@@ -25,6 +25,7 @@ ROUNDS = 5
 N_POSTS = 600
 LIMIT = 32
 PLAIN = "a server that answers at once"
+POST = "POST result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,10 @@ RECORDED = {
     "list results": Recorded(239, 149),
     "dataset detail": Recorded(540, 188),
     "model detail": Recorded(476, 211),
-    "POST result": Recorded(215, 136),
+    POST: Recorded(215, 136),
 }
 TARGET = {"sqlite": 3.0, "postgresql": 5.0}
+"""How many times as many reads are asked for; a result does more here than there."""
 
 
 def main() -> None:
@@ -91,7 +93,7 @@ def _measure(server: ServerProcesses, population: Population, plain: str) -> dic
     posts = result_posts(population, N_POSTS + 60)
     put_load(server.url, posts[:60])
     measured = {name: _middle(some) for name, some in found.items()}
-    measured["POST result"] = _timed(server, server.url, posts[60:])
+    measured[POST] = _timed(server, server.url, posts[60:])
     return measured
 
 
@@ -121,7 +123,7 @@ def _rows(kind: str, measured: dict[str, _Timed]) -> list[Row]:
         recorded = RECORDED.get(name)
         beside = getattr(recorded, kind) if recorded else None
         p95 = getattr(recorded, f"{kind}_p95_ms") if recorded else None
-        target = f"> {TARGET[kind]:g}" if beside else ""
+        target = f"> {TARGET[kind]:g}" if beside and name != POST else ""
         rows.append(Row(name, one.load.per_s, "requests/s", beside, "MedPerf, recorded", target))
         rows.append(
             Row("  p95", one.load.p95_ms, "ms", p95, "MedPerf, recorded", "< 1" if p95 else "")
