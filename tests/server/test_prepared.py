@@ -4,10 +4,23 @@ from collections.abc import Iterator
 
 import pytest
 from server_databases import PostgresDatabases, postgresql_databases  # noqa: F401 - a fixture
-from sqlalchemy import Integer, String, bindparam, cast, exc, select, text
+from server_fixtures import SettableClock
+from sqlalchemy import (
+    Integer,
+    String,
+    bindparam,
+    cast,
+    delete,
+    exc,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from medperf.domain import errors
 from medperf.domain.clock import system_clock
+from medperf.domain.identifiers import format_time
 from medperf.server.db.prepared import Prepared
 from medperf.server.db.session import Database
 from medperf.server.db.tables import organizations, users
@@ -43,6 +56,58 @@ def test_values_go_through_their_types_both_ways(federation, database: Database)
 def test_nothing_found_is_none(federation, database: Database) -> None:
     with database.reading() as connection:
         assert Prepared(BY_NAME).first(connection, {"wanted": "nobody"}) is None
+
+
+def test_a_write_sets_the_columns_that_it_names_and_answers_what_it_returns(
+    database: Database, clock: SettableClock
+) -> None:
+    columns = {"name": "Written", "created_at": clock()}
+    added = Prepared(insert(organizations).returning(organizations.c.id), columns)
+    renamed = Prepared(
+        update(organizations).where(organizations.c.id == bindparam("number")), ["name"]
+    )
+    gone = Prepared(delete(organizations).where(organizations.c.name == bindparam("wanted")))
+    with database.writing() as connection:
+        row = added.first(connection, columns)
+        assert row is not None
+        assert renamed.all(connection, {"name": "Anew", "number": row[0]}) == ()
+    with database.reading() as connection:
+        assert Prepared(BY_NAME).all(connection, {"wanted": "Written"}) == []
+        [kept] = Prepared(BY_NAME).all(connection, {"wanted": "Anew"})
+    assert list(kept) == [row[0], "Anew", format_time(clock())]
+    with database.writing() as connection:
+        gone.all(connection, {"wanted": "Anew"})
+    with database.reading() as connection:
+        assert Prepared(BY_NAME).first(connection, {"wanted": "Anew"}) is None
+
+
+def test_many_rows_are_written_by_one_statement(database: Database, clock: SettableClock) -> None:
+    rows = [{"name": f"Number {n}", "created_at": clock()} for n in range(3)]
+    with database.writing() as connection:
+        Prepared(insert(organizations), ["name", "created_at"]).many(connection, rows)
+    with database.reading() as connection:
+        for row in rows:
+            assert Prepared(BY_NAME).first(connection, {"wanted": row["name"]}) is not None
+
+
+@pytest.mark.parametrize("by", ["all", "many"])
+def test_a_write_that_breaks_a_constraint_changes_nothing(
+    federation, database: Database, clock: SettableClock, by: str
+) -> None:
+    add = Prepared(insert(organizations), ["name", "created_at"])
+    rows = [{"name": name, "created_at": clock()} for name in ("New", federation.hospital.name)]
+
+    def write() -> None:
+        with database.writing() as connection:
+            if by == "many":
+                add.many(connection, rows)
+            for row in rows:
+                add.all(connection, row)
+
+    with pytest.raises(errors.DuplicateError):
+        write()
+    with database.reading() as connection:
+        assert Prepared(BY_NAME).first(connection, {"wanted": "New"}) is None
 
 
 @pytest.fixture
