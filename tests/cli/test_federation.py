@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import structlog
@@ -368,6 +369,20 @@ def test_a_dataset_of_the_server_is_listed_with_filters(federation):
 def test_a_dataset_that_is_withdrawn_ends_its_work(federation):
     federation("dataset", "withdraw", "ours", "--reason", "consent withdrawn", "--yes")
     assert federation("run") == []
+
+
+def test_a_dataset_is_withdrawn_before_its_files_are_deleted(federation):
+    federation("run")
+    problem = federation("dataset", "discard", "ours", "--yes", status=6)
+    assert "medperf dataset withdraw 1" in problem["hint"]
+    federation("dataset", "withdraw", "ours", "--yes")
+    problem = federation("dataset", "discard", "ours", "--yes", status=6)
+    assert "not done with 'ours'" in problem["detail"]
+    federation("run")
+    gone = federation("dataset", "discard", "ours", "--reason", "no consent", "--yes")
+    assert (gone["preparation"], gone["name"]) == ("discarded", "ours (discarded 1)")
+    assert not Path(gone["data_path"]).exists()
+    assert [one["preparation"] for one in federation("dataset", "ls")] == ["discarded"]
 
 
 def test_a_prepared_dataset_is_not_prepared_again(federation):

@@ -240,6 +240,32 @@ def withdraw(reference: str, reason: str, yes: bool, folder: str | None) -> None
     show_done(f"dataset {record['id']} is {record['state']}.", record)
 
 
+@command.command(example='medperf dataset discard "first try" --reason "wrong export" --yes')
+@_REFERENCE
+@click.option("--reason", default="", help="Why; it stays in the history here.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@person_options
+@folder_option
+def discard(
+    reference: str,
+    reason: str,
+    yes: bool,
+    name_of_person: str | None,
+    role: str | None,
+    folder: str | None,
+) -> None:
+    """Delete what was prepared here, of a dataset that is not registered or was withdrawn.
+
+    Raw data stay where they are. The name can be used again.
+    """
+    from medperf.cli import site_datasets
+
+    confirm(f"delete what was prepared of {reference} on this machine? Raw data stay.", yes=yes)
+    with site_datasets.at(folder) as here:
+        record = here.discard(here.number_of(reference), reason, (name_of_person, role))
+    show_done(f"{reference} is {record['preparation']}; its files are deleted.", record)
+
+
 @command.command(example='medperf dataset associate "our nuclei" --benchmark 1')
 @_REFERENCE
 @click.option("--benchmark", required=True, metavar="NUMBER|NAME", help="Which to take part in.")

@@ -20,6 +20,7 @@ from medperf.site.agent import stop_on_signals
 from medperf.site.app import Site
 from medperf.site.compatibility import CompatibilityTest
 from medperf.site.dataset_archive import DatasetArchive
+from medperf.site.discarding import Discarding
 from medperf.site.preparation import Preparation, require_raw
 from medperf.site.registration import Registration
 from medperf.site.resources import Capacity
@@ -132,6 +133,23 @@ class SiteDatasets:
             )
         done = self._site.client.datasets.act(dataset.dataset_id, action, reason)
         return done.model_dump(mode="json")
+
+    def discard(self, number: int, reason: str, who: Who) -> dict[str, Any]:
+        """Delete what was prepared; answers what this machine still knows."""
+        site = self._site
+
+        def is_withdrawn(dataset_id: int) -> bool:
+            return site.client.datasets.get(dataset_id).state == "withdrawn"
+
+        discarding = Discarding(
+            site.store,
+            site.datasets,
+            site.jobs,
+            site.steps,
+            site.fingerprints,
+            is_withdrawn=is_withdrawn,
+        )
+        return _record(discarding.discard(number, actor=self._actor(who), reason=reason))
 
     def associate(self, number: int, benchmark: str, priority: int, who: Who) -> dict[str, Any]:
         """Test a dataset with a benchmark's reference model, and ask that it takes part."""

@@ -183,6 +183,13 @@ PREPARATION = _table(
     ("stop", "checking", "incomplete", Side.SITE),
     ("refuse", "checking", "invalid", Side.SITE),
     ("register", "prepared", "registered", Side.PERSON),
+    ("discard", "raw", "discarded", Side.PERSON),
+    ("discard", "preparing", "discarded", Side.PERSON),
+    ("discard", "incomplete", "discarded", Side.PERSON),
+    ("discard", "checking", "discarded", Side.PERSON),
+    ("discard", "invalid", "discarded", Side.PERSON),
+    ("discard", "prepared", "discarded", Side.PERSON),
+    ("discard", "registered", "discarded", Side.PERSON),
 )
 
 JOB = _table(

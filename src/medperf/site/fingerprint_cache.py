@@ -6,6 +6,7 @@ one tick of the file system's clock would leave no trace (the "racy" case that v
 too). The cache only saves time, so a damaged one is thrown away and starts again.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,6 +88,10 @@ class FingerprintCache:
             connection.executemany("INSERT INTO file_digests VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
         self._use(write)
+
+    def forget(self, root: Path) -> None:
+        """Forget every file below the resolved folder."""
+        self.store(os.fsencode(root), {}, 0)
 
     def _use(self, action: Callable[[sqlite3.Connection], T]) -> T:
         try:

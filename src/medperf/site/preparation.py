@@ -95,7 +95,7 @@ class Preparation:
         """
         dataset = self._datasets.get(number)
         _require_raw(dataset)
-        with _only_one(dataset):
+        with only_one(dataset):
             dataset = self._begin(number, actor)
             watch = ReportWatch(dataset.folder.report_path, progress, self._poll_s)
             try:
@@ -124,7 +124,7 @@ class Preparation:
     def is_running(self, number: int) -> bool:
         """Whether some process prepares the dataset now."""
         try:
-            with _only_one(self._datasets.get(number)):
+            with only_one(self._datasets.get(number)):
                 return False
         except ConflictError:
             return True
@@ -290,7 +290,7 @@ def _remove_old_logs(folder: Path) -> None:
 
 
 @contextmanager
-def _only_one(dataset: LocalDataset) -> Iterator[None]:
+def only_one(dataset: LocalDataset) -> Iterator[None]:
     """Hold the dataset's lock; the system lets go of it when the process dies."""
     dataset.folder.lock.parent.mkdir(parents=True, exist_ok=True)
     held = os.open(dataset.folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

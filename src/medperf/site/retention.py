@@ -15,6 +15,7 @@ from typing import Any
 
 from medperf.domain.clock import Clock
 from medperf.domain.errors import MedPerfError
+from medperf.site.discarding import delete_leftovers
 from medperf.site.folder import SiteFolder
 from medperf.site.plans import Planner
 from medperf.site.settings import Settings
@@ -97,6 +98,7 @@ class Retention:
         """Delete it, and answer what was deleted."""
         gone = [one for one in self.plan() if self._put_away(one)]
         shutil.rmtree(self._folder.trash, ignore_errors=True)
+        delete_leftovers(self._folder.datasets)
         if gone:
             self._log.info("outputs_pruned", count=len(gone))
         return gone

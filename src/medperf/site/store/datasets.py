@@ -273,6 +273,15 @@ class Datasets:
             self._write_history(tx, number, action, (state, transition.target), actor, reason)
         return self.get(number)
 
+    def discard(self, number: int, *, actor: str, reason: str = "") -> LocalDataset:
+        """Remember that its files are no longer here; its name becomes free.
+
+        Raises:
+            TransitionError: it was discarded before.
+        """
+        name = f"{self.get(number).name} (discarded {number})"
+        return self.act(number, "discard", actor=actor, reason=reason, name=name, step_id=None)
+
     def remember(self, number: int, **remembered: Any) -> LocalDataset:
         """Remember something that changes no state."""
         with self._store.transaction() as tx:
@@ -338,7 +347,7 @@ class Datasets:
     def _one(self, where: str, value: Any, missing: str) -> LocalDataset:
         row = self._store.row(f"SELECT * FROM datasets WHERE {where}", (value,))  # noqa: S608  (ours)
         if row is None:
-            raise NotFoundError(missing, hint="See 'medperf dataset ls --local'.")
+            raise NotFoundError(missing, hint="See 'medperf dataset ls --folder' with the site's folder.")
         return self._dataset(row)
 
     def _dataset(self, row: Row) -> LocalDataset:
