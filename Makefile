@@ -28,7 +28,8 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/%.stamp: $(VENV)/demo.stamp requirements/%.txt
+# What an example needs besides; only its own name makes one.
+$(OWN:requirements/%.txt=$(VENV)/%.stamp): $(VENV)/%.stamp: $(VENV)/demo.stamp requirements/%.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$*.txt
 	@touch $@
 

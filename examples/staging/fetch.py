@@ -81,8 +81,11 @@ def _in_source_distribution(archive: Path, names: list[str]) -> dict[str, bytes 
 
 
 def _download(package: PinnedPackage, path: Path) -> None:
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple  # noqa: PLC0415 - for downloads only
+    import truststore  # noqa: PLC0415 - for downloads only
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple  # noqa: PLC0415
 
+    # A proxy may sign with a certificate that only this machine trusts.
+    truststore.inject_into_ssl()
     index = os.environ.get("PIP_INDEX_URL", PYPI_SIMPLE_ENDPOINT)
     with PyPISimple(index) as client:
         files = client.get_project_page(package.project).packages

@@ -32,9 +32,15 @@ from medperf.server.backup import backup, restore
 from medperf.server.db.migrate import is_current
 from medperf.server.db.queries import rows
 from medperf.server.db.session import Database
-from medperf.server.db.tables import metadata
+from medperf.server.db.tables import invitations, metadata
 from medperf.server.operations import init, invite_user, load_key, write_secret
-from medperf.server.settings import ADDRESS_FILE, KEY_FILE, SETTINGS_FILE, ServerSettings
+from medperf.server.settings import (
+    ADDRESS_FILE,
+    KEY_FILE,
+    SETTINGS_FILE,
+    ServerSettings,
+    url_at,
+)
 
 
 @pytest.fixture
@@ -97,6 +103,33 @@ def test_two_invitations_of_one_organization_make_it_once(folder: Path) -> None:
     second = invite_user(folder, name="Bob", email="bob@x.example", organization="Op")
     assert first.invitation.organization_id == second.invitation.organization_id
     assert (first.invitation.is_admin, second.invitation.is_admin) == (True, False)
+
+
+def test_a_server_folder_can_be_moved(folder: Path) -> None:
+    invite_user(folder, name="Ada", email="ada@x.example", organization="Op", is_admin=True)
+    moved = folder.rename(folder.with_name("moved"))
+    settings = ServerSettings.load(moved)
+    assert settings.database_url == f"sqlite:///{moved.resolve()}/data.sqlite"
+    database = Database(settings.database_url)
+    with database.reading() as connection:
+        assert len(rows(connection, invitations)) == 1
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("sqlite:///data.sqlite", "sqlite:///data.sqlite"),
+        ("sqlite:///deep/er.sqlite", "sqlite:///deep/er.sqlite"),
+        ("sqlite:////elsewhere/x.sqlite", "sqlite:////elsewhere/x.sqlite"),
+        ("postgresql://m@db.internal/medperf", "postgresql://m@db.internal/medperf"),
+    ],
+)
+def test_a_database_is_named_from_its_folder_on(tmp_path: Path, given: str, written: str) -> None:
+    settings = ServerSettings(database_url=url_at(tmp_path, given))
+    settings.save(tmp_path)
+    assert f"database_url: {written}\n" in (tmp_path / SETTINGS_FILE).read_text()
+    assert ServerSettings.load(tmp_path) == settings
 
 
 # --- a real process ---

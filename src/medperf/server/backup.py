@@ -25,10 +25,10 @@ from medperf.server.log.keys import ServerKeys
 from medperf.server.log.signing import LogSigner
 from medperf.server.operations import load_key, prepare_folder, settle_next_key, write_secret
 from medperf.server.settings import (
-    DATABASE_FILE,
     KEY_FILE,
     SIGNED_LOG_FILE,
     ServerSettings,
+    url_at,
 )
 
 FORMAT = "medperf.backup/v1"
@@ -81,7 +81,7 @@ def restore(source: Path, folder: Path, *, database_url: str | None = None) -> i
     lines = _lines(source)
     next(lines)
     folder = prepare_folder(folder)
-    url = database_url or f"sqlite:///{folder / DATABASE_FILE}"
+    url = url_at(folder, database_url)
     database = Database(url, for_operator=True)
     try:
         if current(database) is not None:

@@ -40,11 +40,11 @@ from medperf.server.people.queries import INVITATIONS
 from medperf.server.people.service import issue_invitation
 from medperf.server.settings import (
     ADDRESS_FILE,
-    DATABASE_FILE,
     KEY_FILE,
     NEXT_KEY_FILE,
     SIGNED_LOG_FILE,
     ServerSettings,
+    url_at,
 )
 
 FOLDER_VARIABLE = "MEDPERF_SERVER"
@@ -68,7 +68,7 @@ def init(
     folder = prepare_folder(folder)
     settings = ServerSettings(
         name=name,
-        database_url=database_url or f"sqlite:///{folder / DATABASE_FILE}",
+        database_url=url_at(folder, database_url),
         public_url=public_url,
     )
     _with_database(settings, upgrade)

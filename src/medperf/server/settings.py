@@ -16,6 +16,7 @@ NEXT_KEY_FILE = "server-next-key.pem"
 SIGNED_LOG_FILE = "log-checkpoint"
 ADDRESS_FILE = "server.address"
 DATABASE_FILE = "data.sqlite"
+_SQLITE = "sqlite:///"
 
 
 class ServerSettings(BaseModel):
@@ -23,7 +24,8 @@ class ServerSettings(BaseModel):
 
     Attributes:
         name: how the server names itself, in its grants too.
-        database_url: ``sqlite:///absolute/path`` or ``postgresql://user@host/database``.
+        database_url: ``sqlite:///path``, from the folder on, or
+            ``postgresql://user@host/database``.
         public_url: where others reach it; shown with invitations.
         grant_hours: how long a grant can be used.
         largest_body_bytes: larger requests are refused unread.
@@ -61,7 +63,7 @@ class ServerSettings(BaseModel):
         except yaml.YAMLError as error:
             raise MalformedFileError(f"{path} is not YAML: {error}") from None
         try:
-            return cls.model_validate(read)
+            settings = cls.model_validate(read)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -71,9 +73,26 @@ class ServerSettings(BaseModel):
                     hint=f"Settings are: {', '.join(cls.model_fields)}.",
                 ) from None
             raise MalformedFileError(f"{path}: {place}: {first['msg']}") from None
+        return settings.model_copy(update={"database_url": url_at(folder, settings.database_url)})
 
     def save(self, folder: Path) -> None:
         """Write them; a database's URL can hold a password, so only the owner may read."""
         path = folder / SETTINGS_FILE
         path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False))
+        # A file inside is named from the folder on, so that the folder can be moved.
+        inside = f"{_SQLITE}{folder.resolve()}/"
+        written = self.model_dump(exclude_none=True)
+        if self.database_url.startswith(inside):
+            written["database_url"] = _SQLITE + self.database_url.removeprefix(inside)
+        path.write_text(yaml.safe_dump(written, sort_keys=False))
+
+
+def url_at(folder: Path, url: str | None) -> str:
+    """A database's URL with the whole path of a file, which is taken from the folder on.
+
+    Without one: that of the file which a server has by itself.
+    """
+    url = url or _SQLITE + DATABASE_FILE
+    if not url.startswith(_SQLITE):
+        return url
+    return f"{_SQLITE}{folder.resolve() / url.removeprefix(_SQLITE)}"
