@@ -347,9 +347,7 @@ class Datasets:
     def _one(self, where: str, value: Any, missing: str) -> LocalDataset:
         row = self._store.row(f"SELECT * FROM datasets WHERE {where}", (value,))  # noqa: S608  (ours)
         if row is None:
-            raise NotFoundError(
-                missing, hint="See 'medperf dataset ls' at this site."
-            )
+            raise NotFoundError(missing, hint="See 'medperf dataset ls' at this site.")
         return self._dataset(row)
 
     def _dataset(self, row: Row) -> LocalDataset:
