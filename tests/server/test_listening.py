@@ -52,10 +52,11 @@ def test_where_connections_are_not_dealt_out_processes_share_a_socket(
             assert _accepted(shared[0]) == 1
 
 
-@pytest.mark.parametrize("of_a_process", [False, True])
-def test_an_address_that_is_taken_is_one_clear_error(of_a_process: bool) -> None:
+@pytest.mark.parametrize("who_listens", ["nobody yet", "the first", "a process"])
+def test_an_address_that_is_taken_is_one_clear_error(who_listens: str) -> None:
     with listen_at("127.0.0.1", 0) as held, loads(ForkingPickler.dumps(held)) as own:
-        (own if of_a_process else held)[0].listen()
+        if who_listens != "nobody yet":
+            (own if who_listens == "a process" else held)[0].listen()
         port = held[0].getsockname()[1]
         with pytest.raises(ConflictError, match=f"cannot listen at 127.0.0.1:{port}") as raised:
             listen_at("127.0.0.1", port)

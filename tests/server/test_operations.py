@@ -39,7 +39,7 @@ from medperf.server.settings import (
     KEY_FILE,
     SETTINGS_FILE,
     ServerSettings,
-    url_at,
+    url_from,
 )
 
 
@@ -123,13 +123,27 @@ def test_a_server_folder_can_be_moved(folder: Path) -> None:
         ("sqlite:///deep/er.sqlite", "sqlite:///deep/er.sqlite"),
         ("sqlite:////elsewhere/x.sqlite", "sqlite:////elsewhere/x.sqlite"),
         ("postgresql://m@db.internal/medperf", "postgresql://m@db.internal/medperf"),
+        ("sqlite:///:memory:", "'sqlite:///:memory:'"),
     ],
 )
 def test_a_database_is_named_from_its_folder_on(tmp_path: Path, given: str, written: str) -> None:
-    settings = ServerSettings(database_url=url_at(tmp_path, given))
+    settings = ServerSettings(database_url=url_from(tmp_path, given))
     settings.save(tmp_path)
     assert f"database_url: {written}\n" in (tmp_path / SETTINGS_FILE).read_text()
     assert ServerSettings.load(tmp_path) == settings
+
+
+def test_a_database_that_an_operator_names_is_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = init(tmp_path / "server", name="Test", database_url="sqlite:///beside.sqlite")
+    assert (tmp_path / "beside.sqlite").exists()
+    assert ServerSettings.load(tmp_path / "server") == made
+    inside = init(tmp_path / "other", name="Test", database_url="sqlite:///other/in.sqlite")
+    assert (tmp_path / "other/in.sqlite").exists()
+    assert "database_url: sqlite:///in.sqlite\n" in (tmp_path / "other/server.yaml").read_text()
+    assert ServerSettings.load(tmp_path / "other") == inside
 
 
 # --- a real process ---

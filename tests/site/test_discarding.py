@@ -17,11 +17,13 @@ from medperf.domain.executions import WorkItem
 from medperf.site.discarding import Discarding, delete_leftovers
 from medperf.site.fingerprint import fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
+from medperf.site.gate import DATASET
 from medperf.site.preparation import Preparation, only_one
-from medperf.site.store import jobs
+from medperf.site.store import jobs, ledger
 from medperf.site.store.connection import Store
 from medperf.site.store.datasets import TABLES, Datasets
 from medperf.site.store.jobs import Jobs
+from medperf.site.store.ledger import Ledger
 
 
 class Site(Hospital):
@@ -29,9 +31,10 @@ class Site(Hospital):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.store = Store(folder / "store.db", [TABLES, jobs.TABLES])
+        self.store = Store(folder / "store.db", [TABLES, jobs.TABLES, ledger.TABLES])
         self.datasets = Datasets(self.store, folder / "datasets", lambda: NOW)
         self.jobs = Jobs(self.store, lambda: NOW)
+        self.ledger = Ledger(self.store, lambda: NOW)
         self.cache = FingerprintCache(folder / "files.db", lambda: NOW + timedelta(days=9000))
         self.withdrawn = set()
         self.preparation = Preparation(
@@ -39,7 +42,7 @@ class Site(Hospital):
             clock=lambda: NOW, poll_s=0.005,
         )  # fmt: skip
         self.discarding = Discarding(
-            self.store, self.datasets, self.jobs, self.steps, self.cache,
+            self.store, self.datasets, self.jobs, self.ledger, self.steps, self.cache,
             is_withdrawn=lambda number: number in self.withdrawn,
         )  # fmt: skip
 
@@ -173,21 +176,100 @@ def test_it_goes_only_once(site):
         site.discard(99)
 
 
-def test_what_a_killed_process_left_goes_with_the_next_pruning(site, monkeypatch):
-    number = site.prepared()
+def test_what_a_killed_process_left_goes_when_asked_again_or_pruned(site, monkeypatch):
+    number, other = site.prepared(), site.begin("second")
+    site.preparation.prepare(other, actor="user:ada")
 
     def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", killed)
-        with pytest.raises(KeyboardInterrupt):
-            site.discard(number)
-    assert site.datasets.get(number).state == "discarded"
+        for each in (number, other):
+            with pytest.raises(KeyboardInterrupt):
+                site.discard(each)
     folder = site.folder / "datasets"
-    assert [place.name for place in folder.iterdir()] == [f".discarded-{number}"]
-    delete_leftovers(folder)
+    assert len(list(folder.iterdir())) == 2
+    assert site.discard(number).state == "discarded"
+    assert len(list(folder.iterdir())) == 1
+    assert delete_leftovers(site.datasets) == []
     assert list(folder.iterdir()) == []
+
+
+def test_pruning_leaves_what_was_not_discarded(site):
+    number = site.prepared()
+    before = fingerprint(site.datasets.get(number).roots).digest
+    delete_leftovers(site.datasets)
+    assert fingerprint(site.datasets.get(number).roots).digest == before
+
+
+def test_nothing_is_lost_when_it_cannot_be_written_down(site, monkeypatch):
+    number = site.prepared()
+    dataset = site.datasets.get(number)
+    before = fingerprint(dataset.roots).digest
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Datasets, "act", full)
+        with pytest.raises(OSError, match="No space left"):
+            site.discard(number)
+    assert site.datasets.get(number).state == "prepared"
+    assert fingerprint(dataset.roots).digest == before
+
+
+def test_what_cannot_be_deleted_is_said_and_tried_again(site, monkeypatch):
+    number = site.prepared()
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refused)
+        with pytest.raises(PermissionError):
+            site.discard(number)
+        [stubborn] = delete_leftovers(site.datasets)
+        assert stubborn.number == number
+    assert delete_leftovers(site.datasets) == []
+    assert not site.datasets.get(number).folder.root.exists()
+
+
+def test_a_folder_on_another_disk_goes_with_its_link(site):
+    number = site.prepared()
+    root = site.datasets.get(number).folder.root
+    elsewhere = site.folder / "larger disk"
+    root.rename(elsewhere)
+    root.symlink_to(elsewhere)
+    assert site.discard(number).state == "discarded"
+    assert not elsewhere.exists()
+    assert not root.is_symlink()
+
+
+def test_one_whose_registration_is_under_way_stays(site):
+    number = site.prepared()
+    found = site.datasets.get(number).fingerprint
+    line = site.ledger.write(DATASET, found, b"{}", released_by="ada", role="data owner")
+    with pytest.raises(ConflictError, match="no answer came yet"):
+        site.discard(number)
+    assert site.datasets.get(number).state == "prepared"
+    site.ledger.answered(line, "dataset:7")
+    assert site.discard(number).state == "discarded"
+
+
+def test_what_described_it_is_forgotten(site):
+    number = site.registered()
+    site.withdrawn.add(7)
+    done = site.discard(number)
+    assert done.fingerprint is done.statistics is done.n_cases is done.dataset_id is None
+    with pytest.raises(NotFoundError, match="not on this machine"):
+        site.datasets.of_server(7)
+
+
+def test_a_name_that_looks_discarded_is_in_nobodys_way(site):
+    number = site.prepared()
+    site.begin(f"first (discarded {number})")
+    assert site.discard(number).name == f"first (discarded {number})*"
 
 
 def test_two_at_once_discard_it_once(site):
@@ -197,7 +279,7 @@ def test_two_at_once_discard_it_once(site):
     def attempt():
         try:
             outcomes.append(site.discard(number).state)
-        except (ConflictError, TransitionError, FileNotFoundError) as error:
+        except (ConflictError, TransitionError) as error:
             outcomes.append(type(error).__name__)
 
     threads = [threading.Thread(target=attempt) for _ in range(2)]
@@ -205,5 +287,6 @@ def test_two_at_once_discard_it_once(site):
         thread.start()
     for thread in threads:
         thread.join()
-    assert outcomes.count("discarded") == 1
+    assert "discarded" in outcomes
+    assert len(outcomes) == 2
     assert site.datasets.get(number).state == "discarded"

@@ -30,7 +30,9 @@ command.add_command(server_key.command, "key")
 )
 @folder_option
 @click.option("--name", required=True, help="What the server is called.")
-@click.option("--database-url", metavar="URL", help="PostgreSQL, say; a SQLite file by default.")
+@click.option(
+    "--database-url", metavar="URL", help="PostgreSQL, say; a SQLite file in it by default."
+)
 @click.option("--public-url", metavar="URL", help="Where others reach the server.")
 @click.option("--organization", help="The first admin's organization.")
 @click.option("--admin", metavar="NAME", help="The first admin, who is invited.")

@@ -145,6 +145,7 @@ class SiteDatasets:
             site.store,
             site.datasets,
             site.jobs,
+            site.ledger,
             site.steps,
             site.fingerprints,
             is_withdrawn=is_withdrawn,

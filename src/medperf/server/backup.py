@@ -28,7 +28,8 @@ from medperf.server.settings import (
     KEY_FILE,
     SIGNED_LOG_FILE,
     ServerSettings,
-    url_at,
+    own_database,
+    url_from,
 )
 
 FORMAT = "medperf.backup/v1"
@@ -81,7 +82,7 @@ def restore(source: Path, folder: Path, *, database_url: str | None = None) -> i
     lines = _lines(source)
     next(lines)
     folder = prepare_folder(folder)
-    url = url_at(folder, database_url)
+    url = url_from(Path.cwd(), database_url) if database_url else own_database(folder)
     database = Database(url, for_operator=True)
     try:
         if current(database) is not None:

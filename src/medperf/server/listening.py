@@ -16,7 +16,13 @@ _IS_DEALT = sys.platform == "linux"
 
 
 class Listening(list[socket.socket]):
-    """The one socket of this process; a process that this is sent to gets its own."""
+    """The one socket of this process; a process that this is sent to gets its own.
+
+    Sockets that share an address would let a second server in beside the first, above all while
+    none of them listens yet. So the first process also holds a name that only one can have.
+    """
+
+    _name: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -29,6 +35,25 @@ class Listening(list[socket.socket]):
 
     def __exit__(self, *_: object) -> None:
         self[0].close()
+        if self._name is not None:
+            self._name.close()
+
+    def hold_alone(self) -> None:
+        """Hold this address's name among all programs of this machine, until the end.
+
+        Raises:
+            ConflictError: if another server holds it.
+        """
+        host, port = self[0].getsockname()[:2]
+        # A name without a file: the kernel lets go of it with the process.
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0medperf-server {host} {port}")
+        except OSError as error:
+            name.close()
+            self[0].close()
+            raise _taken(host, port, error) from error
+        self._name = name
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not _IS_DEALT:
@@ -48,13 +73,19 @@ def listen_at(host: str, port: int) -> Listening:
         taken.bind((host, port))
     except OSError as error:
         taken.close()
-        raise ConflictError(
-            f"cannot listen at {host}:{port}: {error.strerror}",
-            hint="Choose another --port (0 takes a free one) or --host.",
-        ) from error
-    if _IS_DEALT:  # only now: a second server must not get in beside this one
+        raise _taken(host, port, error) from error
+    listening = Listening([taken])
+    if _IS_DEALT:
+        listening.hold_alone()
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return Listening([taken])
+    return listening
+
+
+def _taken(host: str, port: int, error: OSError) -> ConflictError:
+    return ConflictError(
+        f"cannot listen at {host}:{port}: {error.strerror}",
+        hint="Choose another --port (0 takes a free one) or --host.",
+    )
 
 
 def _beside(family: socket.AddressFamily, address: Any) -> Listening:

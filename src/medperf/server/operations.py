@@ -44,7 +44,8 @@ from medperf.server.settings import (
     NEXT_KEY_FILE,
     SIGNED_LOG_FILE,
     ServerSettings,
-    url_at,
+    own_database,
+    url_from,
 )
 
 FOLDER_VARIABLE = "MEDPERF_SERVER"
@@ -68,7 +69,7 @@ def init(
     folder = prepare_folder(folder)
     settings = ServerSettings(
         name=name,
-        database_url=url_at(folder, database_url),
+        database_url=url_from(Path.cwd(), database_url) if database_url else own_database(folder),
         public_url=public_url,
     )
     _with_database(settings, upgrade)
@@ -142,7 +143,6 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here depends on where a request comes from
         timeout_graceful_shutdown=_GRACE_S,
         timeout_worker_healthcheck=_STARTING_S,
         timeout_keep_alive=75,

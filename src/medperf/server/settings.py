@@ -73,7 +73,7 @@ class ServerSettings(BaseModel):
                     hint=f"Settings are: {', '.join(cls.model_fields)}.",
                 ) from None
             raise MalformedFileError(f"{path}: {place}: {first['msg']}") from None
-        return settings.model_copy(update={"database_url": url_at(folder, settings.database_url)})
+        return settings.model_copy(update={"database_url": url_from(folder, settings.database_url)})
 
     def save(self, folder: Path) -> None:
         """Write them; a database's URL can hold a password, so only the owner may read."""
@@ -87,12 +87,14 @@ class ServerSettings(BaseModel):
         path.write_text(yaml.safe_dump(written, sort_keys=False))
 
 
-def url_at(folder: Path, url: str | None) -> str:
-    """A database's URL with the whole path of a file, which is taken from the folder on.
+def own_database(folder: Path) -> str:
+    """The URL of the database that a server has by itself."""
+    return _SQLITE + str(folder.resolve() / DATABASE_FILE)
 
-    Without one: that of the file which a server has by itself.
-    """
-    url = url or _SQLITE + DATABASE_FILE
-    if not url.startswith(_SQLITE):
+
+def url_from(place: Path, url: str) -> str:
+    """A database's URL with the whole path of a file, which is named from a place on."""
+    path = url.removeprefix(_SQLITE)
+    if not url.startswith(_SQLITE) or path.startswith((":", "file:")):
         return url
-    return f"{_SQLITE}{folder.resolve() / url.removeprefix(_SQLITE)}"
+    return _SQLITE + str(place.resolve() / path)

@@ -183,6 +183,7 @@ class Site:
             self.store,
             self.jobs,
             self.outputs,
+            self.datasets,
             self.planner,
             self._settings.current,
             self.clock,

@@ -1,25 +1,28 @@
 """Discard a dataset: what was made from raw data here is deleted, and its history stays.
 
 Raw data are only ever read, and so are the server's records: a registered dataset is withdrawn
-there first. The name becomes free for another dataset. The files are renamed in the transaction
-that says so and deleted after it, so a dataset is never half there; what a killed process left is
-deleted by the next pruning.
+there first. The name becomes free for another dataset, and the same data can be imported again.
+First the store says that the dataset is discarded, then its files are deleted; what a killed
+process or a full trash left of them is deleted by the same command again, or by the next pruning.
 """
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from medperf.domain.errors import ConflictError
 from medperf.domain.lifecycle import PREPARATION
 from medperf.site.fingerprint_cache import FingerprintCache
+from medperf.site.gate import DATASET
 from medperf.site.preparation import only_one
 from medperf.site.steps import Steps
 from medperf.site.store.connection import Store
 from medperf.site.store.datasets import Datasets, LocalDataset
 from medperf.site.store.jobs import Jobs
+from medperf.site.store.ledger import Ledger
 
-_PREFIX = ".discarded-"
+_DISCARDED = "discarded"
 
 
 class Discarding:
@@ -29,6 +32,7 @@ class Discarding:
         store: holds what follows.
         datasets: of the site.
         jobs: which may need a dataset.
+        ledger: which registrations left.
         steps: to end what a killed preparation left running.
         cache: forgets the names of files.
         is_withdrawn: whether the server says so of a dataset with this number there.
@@ -39,6 +43,7 @@ class Discarding:
         store: Store,
         datasets: Datasets,
         jobs: Jobs,
+        ledger: Ledger,
         steps: Steps,
         cache: FingerprintCache,
         *,
@@ -47,6 +52,7 @@ class Discarding:
         self._store = store
         self._datasets = datasets
         self._jobs = jobs
+        self._ledger = ledger
         self._steps = steps
         self._cache = cache
         self._is_withdrawn = is_withdrawn
@@ -60,26 +66,29 @@ class Discarding:
             reason: why, for the history.
 
         Raises:
-            ConflictError: it is registered and not withdrawn, a job is not done with it, or a
-                process prepares it now.
-            TransitionError: it was discarded before.
+            ConflictError: it is registered or about to be and not withdrawn, a job is not done with
+                it, or a process prepares it now.
+            TransitionError: it was discarded before, and nothing of it is left.
+            OSError: its files cannot be deleted; ask again when they can.
         """
         dataset = self._datasets.get(number)
-        PREPARATION.apply(dataset.state, "discard")
+        if dataset.state != _DISCARDED or not dataset.folder.root.exists():
+            PREPARATION.apply(dataset.state, "discard")
+            dataset = self._give_up(dataset, actor, reason)
+        _delete(dataset.folder.root)
+        return dataset
+
+    def _give_up(self, dataset: LocalDataset, actor: str, reason: str) -> LocalDataset:
         self._require_withdrawn(dataset)
-        place = dataset.folder.root
-        gone = place.with_name(f"{_PREFIX}{number}")
-        roots = [root.resolve() for root in dataset.roots.values()]
         with only_one(dataset):
-            with self._store.transaction(durable=True):
-                self._require_unused(dataset)
-                done = self._datasets.discard(number, actor=actor, reason=reason)
-                place.rename(gone)
+            roots = [root.resolve() for root in dataset.roots.values()]
             if dataset.step_id is not None:
                 self._steps.cleanup(dataset.preparator, dataset.step_id)
+            with self._store.transaction(durable=True):
+                self._require_unused(dataset)
+                done = self._datasets.discard(dataset.number, actor=actor, reason=reason)
         for root in roots:
             self._cache.forget(root)
-        shutil.rmtree(gone)
         return done
 
     def _require_withdrawn(self, dataset: LocalDataset) -> None:
@@ -91,6 +100,14 @@ class Discarding:
             )
 
     def _require_unused(self, dataset: LocalDataset) -> None:
+        if dataset.dataset_id is None and any(
+            line.subject == dataset.fingerprint and not line.answers
+            for line in self._ledger.lines(DATASET)
+        ):
+            raise ConflictError(
+                f"the registration of {dataset.name!r} has left, and no answer came yet",
+                hint="Ask again with 'medperf dataset register', then withdraw the dataset.",
+            )
         busy = [
             job.number
             for job in self._jobs.in_states()
@@ -104,7 +121,21 @@ class Discarding:
             )
 
 
-def delete_leftovers(datasets: Path) -> None:
-    """Delete what a killed process left of discarded datasets, below the folder of all."""
-    for place in datasets.glob(f"{_PREFIX}*"):
-        shutil.rmtree(place, ignore_errors=True)
+def delete_leftovers(datasets: Datasets) -> list[LocalDataset]:
+    """Delete what is left of discarded datasets; answers those of which something stays."""
+    stubborn = []
+    for dataset in datasets.all(state=_DISCARDED):
+        try:
+            _delete(dataset.folder.root)
+        except OSError:
+            stubborn.append(dataset)
+    return stubborn
+
+
+def _delete(place: Path) -> None:
+    if place.is_symlink():  # somebody keeps it on another disk
+        target = place.resolve()
+        place.unlink()
+        place = target
+    with suppress(FileNotFoundError):  # or another process deletes it at the same time
+        shutil.rmtree(place)

@@ -20,6 +20,7 @@ from medperf.site.folder import SiteFolder
 from medperf.site.plans import Planner
 from medperf.site.settings import Settings
 from medperf.site.store.connection import Store
+from medperf.site.store.datasets import Datasets
 from medperf.site.store.jobs import Job, Jobs
 from medperf.site.store.outputs import Outputs
 
@@ -68,6 +69,7 @@ class Retention:
         store: Store,
         jobs: Jobs,
         outputs: Outputs,
+        datasets: Datasets,
         planner: Planner,
         settings: Callable[[], Settings],
         clock: Clock,
@@ -77,6 +79,7 @@ class Retention:
         self._store = store
         self._jobs = jobs
         self._outputs = outputs
+        self._datasets = datasets
         self._planner = planner
         self._settings = settings
         self._clock = clock
@@ -98,7 +101,8 @@ class Retention:
         """Delete it, and answer what was deleted."""
         gone = [one for one in self.plan() if self._put_away(one)]
         shutil.rmtree(self._folder.trash, ignore_errors=True)
-        delete_leftovers(self._folder.datasets)
+        for dataset in delete_leftovers(self._datasets):
+            self._log.warning("dataset_not_deleted", dataset=dataset.number)
         if gone:
             self._log.info("outputs_pruned", count=len(gone))
         return gone

@@ -274,13 +274,19 @@ class Datasets:
         return self.get(number)
 
     def discard(self, number: int, *, actor: str, reason: str = "") -> LocalDataset:
-        """Remember that its files are no longer here; its name becomes free.
+        """Remember that it is gone, and forget what described it; its name becomes free.
 
         Raises:
             TransitionError: it was discarded before.
         """
-        name = f"{self.get(number).name} (discarded {number})"
-        return self.act(number, "discard", actor=actor, reason=reason, name=name, step_id=None)
+        forgotten = dict.fromkeys(
+            ("step_id", "fingerprint", "n_cases", "statistics", "prepared_at", "dataset_id")
+        )
+        with self._store.transaction(durable=True):
+            name = f"{self.get(number).name} (discarded {number})"
+            while self._store.row("SELECT 1 FROM datasets WHERE name = ?", (name,)) is not None:
+                name += "*"
+            return self.act(number, "discard", actor=actor, reason=reason, name=name, **forgotten)
 
     def remember(self, number: int, **remembered: Any) -> LocalDataset:
         """Remember something that changes no state."""
