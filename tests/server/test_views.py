@@ -93,6 +93,17 @@ def test_a_token_of_nobody_sees_nothing(
         view_queries.one(view, connection, nobody, 1)
 
 
+@pytest.mark.parametrize("asked", ["colour=red", "limit=x", "cursor=!", "state=odd"])
+def test_a_token_of_nobody_is_told_so_before_anything_else(
+    federation: Federation, http: TestClient, asked: str
+) -> None:
+    codes = []
+    for secret in ("nobodys", federation.cara.headers["Authorization"].removeprefix("Bearer ")):
+        given = {"Authorization": f"Bearer {secret}"}
+        codes.append(http.get(f"/api/v1/datasets?{asked}", headers=given).status_code)
+    assert codes == [401, 400]
+
+
 def test_a_token_is_good_until_it_expires(
     federation: Federation, http: TestClient, clock: SettableClock
 ) -> None:

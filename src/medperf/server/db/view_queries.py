@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, select, typ
 
 from medperf.domain.errors import InvalidRequestError, UnknownFilterError
 from medperf.server.call import Caller, Wire
-from medperf.server.db.bearer_queries import Bearer, no_good, seen_by_bearer
+from medperf.server.db.bearer_queries import Bearer, no_good, person, seen_by_bearer
 from medperf.server.db.prepared import Prepared
 from medperf.server.db.queries import View, whole_number
 from medperf.server.db.types import JsonText, StoredJson
@@ -47,7 +47,12 @@ def page(
         InvalidRequestError: if a value is not of its filter's kind.
         UnauthenticatedError: if a bearer's token is no good.
     """
-    wanted = _parse(view, asked)
+    try:
+        wanted = _parse(view, asked)
+    except InvalidRequestError:
+        if isinstance(who, Bearer):
+            person(connection, who)  # whoever is nobody hears that first
+        raise
     limit, after = wanted.pop("limit"), wanted.pop("cursor")
     given = {f"filter_{name}": value for name, value in wanted.items()}
     found = _page(view, tuple(sorted(wanted))).rows(
