@@ -2,8 +2,8 @@
 
 Raw data are only ever read, and so are the server's records: a registered dataset is withdrawn
 there first. The name becomes free for another dataset, and the same data can be imported again.
-First the store says that the dataset is discarded, then its files are deleted; what a killed
-process or a full trash left of them is deleted by the same command again, or by the next pruning.
+First the store says that the dataset is discarded, then its files are deleted; what is left of
+them, say by a killed process, is deleted by the same command again, or by the next pruning.
 """
 
 import shutil
