@@ -10,9 +10,9 @@ from medperf.provenance.bundle import Bundle
 from medperf.provenance.keys import PrivateKey
 from medperf.provenance.notes import NoteKey
 from medperf.provenance.verify import verify_bundle
+from medperf.site.file_lock import is_locked
 from medperf.site.folder import SiteFolder
 from medperf.site.key_rotation import rotate_key
-from medperf.site.store.leases import is_held
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def _made(path):
 def test_the_key_does_not_change_under_a_running_agent(site):
     former = key_id(site)
     with site.running():
-        wait_until(lambda: is_held(SiteFolder(site.folder).lock))
+        wait_until(lambda: is_locked(SiteFolder(site.folder).lock))
         with pytest.raises(StoreLockedError):
             rotate_key(site.folder)
     assert key_id(site) == former

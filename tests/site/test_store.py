@@ -8,10 +8,11 @@ import pytest
 
 from medperf.domain import errors
 from medperf.domain.executions import WorkItem
+from medperf.site.file_lock import is_locked
 from medperf.site.store import jobs, leases, ledger, outputs
 from medperf.site.store.connection import Component, Store
 from medperf.site.store.jobs import Decision, Failure, Jobs
-from medperf.site.store.leases import Lease, holder_of, is_held
+from medperf.site.store.leases import Lease, holder_of
 from medperf.site.store.ledger import Ledger
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -132,13 +133,34 @@ def test_a_locked_file_is_unavailable(store):
 
 def test_one_agent_holds_the_lease_until_it_lets_go(store, tmp_path):
     lock = tmp_path / "agent.lock"
-    assert not is_held(lock)
+    assert not is_locked(lock)
     with Lease(store, lock, clock):
-        assert is_held(lock)
+        assert is_locked(lock)
         with pytest.raises(errors.StoreLockedError, match="is the agent"):
             Lease(store, lock, clock).acquire()
-    assert not is_held(lock)
+    assert not is_locked(lock)
     Lease(store, lock, clock).release()
+
+
+def test_who_only_asks_keeps_no_agent_from_its_lease(store, tmp_path):
+    lock = tmp_path / "agent.lock"
+    done = threading.Event()
+
+    def ask():
+        while not done.is_set():
+            is_locked(lock)
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    try:
+        for _ in range(20):
+            with Lease(store, lock, clock):
+                pass
+    finally:
+        done.set()
+        for thread in asking:
+            thread.join()
 
 
 def test_a_heartbeat_is_seen(store, tmp_path):

@@ -8,12 +8,10 @@ whichever thread or process they are.
 ``files/<digest>`` · ``folders/<digest>`` unpacked · ``partial/`` · ``locks/`` · ``seen.db``
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,11 +34,12 @@ from medperf.domain.errors import (
 )
 from medperf.runners.archives import pack, unpack
 from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
+from medperf.site.file_lock import take_lock
 from medperf.site.fingerprint import fingerprint, verify_fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 
 _CHUNK = 1024 * 1024
-_LOCK_POLL_S = 0.05
+_LOCK_LOOK_S = 0.05
 
 
 class Fetcher(Protocol):
@@ -264,25 +263,14 @@ class Assets:
     @contextmanager
     def _only_one(self, name: str, cancel: threading.Event | None) -> Iterator[None]:
         """Hold the lock of this name; the system lets go of it when the process dies."""
-        locks = self._folder / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        held = os.open(locks / _name(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = self._folder / "locks" / _name(name)
+        while (held := take_lock(lock, _LOCK_LOOK_S)) is None:
+            if cancel and cancel.is_set():
+                raise CancelledError("waiting for another download was stopped")
         try:
-            while not _try_lock(held):
-                if cancel and cancel.is_set():
-                    raise CancelledError("waiting for another download was stopped")
-                time.sleep(_LOCK_POLL_S)
             yield
         finally:
             os.close(held)
-
-
-def _try_lock(opened: int) -> bool:
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _name(digest: str) -> str:

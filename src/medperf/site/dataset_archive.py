@@ -6,7 +6,6 @@ passphrase or key alone. What comes in is a dataset only when the seal is whole 
 is the registered one; until then it lies in a folder of its own, which disappears on any error.
 """
 
-import fcntl
 import io
 import os
 import secrets
@@ -34,6 +33,7 @@ from medperf.domain.identifiers import Digest, Name, UtcTime
 from medperf.provenance.sealing import Sealer, Secret, Unsealer
 from medperf.site.data_files import data_files
 from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
+from medperf.site.file_lock import take_lock
 from medperf.site.fingerprint import verify_fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.store.datasets import DatasetFolder, Datasets, LocalDataset
@@ -202,16 +202,11 @@ class DatasetArchive:
     @contextmanager
     def _arriving(self) -> Iterator[Path]:
         """A folder for what arrives; one import at a time, so leftovers of killed ones can go."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        held = os.open(self._folder / ".import.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = take_lock(self._folder / ".import.lock")
+        if held is None:
+            raise ConflictError("another dataset is being imported", hint="Wait until it is done.")
         place = self._folder / ".import"
         try:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConflictError(
-                    "another dataset is being imported", hint="Wait until it is done."
-                ) from None
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(mode=0o700)
             try:

@@ -7,7 +7,6 @@ the store before it is acted on, so after ``kill -9`` the same call resumes; whi
 prepares a dataset, another one is refused.
 """
 
-import fcntl
 import os
 import secrets
 import threading
@@ -27,6 +26,7 @@ from medperf.domain.errors import (
 )
 from medperf.runners.base import Limits
 from medperf.site.data_files import holds_files
+from medperf.site.file_lock import take_lock
 from medperf.site.fingerprint import fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.report_watch import Progress, ReportWatch
@@ -292,16 +292,12 @@ def _remove_old_logs(folder: Path) -> None:
 @contextmanager
 def only_one(dataset: LocalDataset) -> Iterator[None]:
     """Hold the dataset's lock; the system lets go of it when the process dies."""
-    dataset.folder.lock.parent.mkdir(parents=True, exist_ok=True)
-    held = os.open(dataset.folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
+    held = take_lock(dataset.folder.lock)
+    if held is None:
         raise ConflictError(
             f"{dataset.name!r} is being prepared by another process",
             hint="Watch it with 'medperf dataset worklist', or stop the other process.",
-        ) from None
+        )
     try:
         yield
     finally:

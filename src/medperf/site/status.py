@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from medperf.site.file_lock import is_locked
 from medperf.site.folder import SiteFolder
 from medperf.site.link import Link, LinkState
 from medperf.site.policy_in_force import SitePolicy
@@ -14,7 +15,7 @@ from medperf.site.settings import Settings
 from medperf.site.store.connection import Store
 from medperf.site.store.datasets import Datasets
 from medperf.site.store.jobs import Job, Jobs
-from medperf.site.store.leases import Holder, holder_of, is_held
+from medperf.site.store.leases import Holder, holder_of
 
 _MOST_FINDINGS = 3
 """More of them are for 'medperf site inbox' and 'medperf execution diagnose'."""
@@ -83,7 +84,7 @@ def site_status(
     policy: SitePolicy,
 ) -> SiteStatus:
     """Gather it; asks nothing of the server."""
-    runs = is_held(folder.lock)
+    runs = is_locked(folder.lock)
     names = {d.dataset_id: d.name for d in datasets.all() if d.dataset_id is not None}
     return SiteStatus(
         name=settings.name,

@@ -4,7 +4,6 @@ The lock decides, the line informs. A killed agent's lock is gone at once, so it
 wait for a heartbeat to grow old.
 """
 
-import fcntl
 import os
 import socket
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Self
 from medperf.domain.clock import Clock
 from medperf.domain.errors import StoreLockedError
 from medperf.domain.identifiers import format_time, parse_time
+from medperf.site.file_lock import take_lock
 from medperf.site.store.connection import Component, Store
 
 TABLES = Component(
@@ -33,6 +33,8 @@ CREATE TABLE leases (
 )
 
 NAME = "agent"
+_PATIENCE_S = 1.0
+"""Whoever asks whether an agent runs has its lock for a moment; an agent keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +69,11 @@ class Lease:
         Raises:
             StoreLockedError: another agent holds it; the message says which.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+        self._descriptor = take_lock(self._path, _PATIENCE_S)
+        if self._descriptor is None:
             holder = holder_of(self._store)
             who = f"process {holder.pid} on {holder.host}" if holder else "another process"
-            raise StoreLockedError(f"{who} is the agent of {self._store.path.parent}") from None
-        self._descriptor = descriptor
+            raise StoreLockedError(f"{who} is the agent of {self._store.path.parent}")
         now = format_time(self._clock())
         with self._store.transaction() as tx:
             tx.execute(
@@ -106,19 +104,3 @@ def holder_of(store: Store) -> Holder | None:
     return Holder(
         row["pid"], row["host"], parse_time(row["since"]), parse_time(row["heartbeat_at"])
     )
-
-
-def is_held(lock: Path) -> bool:
-    """Whether an agent holds the lease now."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        # A shared lock collides with the agent's and with nobody else who only asks.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
