@@ -3,6 +3,7 @@
 import shutil
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from hospital import LIMITS, NOW, PREPARATOR, Hospital
@@ -11,6 +12,7 @@ from medperf.domain.errors import (
     ConflictError,
     NotFoundError,
     PreparationIncompleteError,
+    ServerUnreachableError,
     TransitionError,
 )
 from medperf.domain.executions import WorkItem
@@ -36,15 +38,20 @@ class Site(Hospital):
         self.jobs = Jobs(self.store, lambda: NOW)
         self.ledger = Ledger(self.store, lambda: NOW)
         self.cache = FingerprintCache(folder / "files.db", lambda: NOW + timedelta(days=9000))
-        self.withdrawn = set()
+        self.at_server = {}
+        self.asked = []
         self.preparation = Preparation(
             self.datasets, self.steps, limits=lambda task: LIMITS, cache=self.cache,
             clock=lambda: NOW, poll_s=0.005,
         )  # fmt: skip
         self.discarding = Discarding(
             self.store, self.datasets, self.jobs, self.ledger, self.steps, self.cache,
-            is_withdrawn=lambda number: number in self.withdrawn,
+            at_server=self.look,
         )  # fmt: skip
+
+    def look(self, dataset):
+        self.asked.append(dataset.number)
+        return self.at_server.get(dataset.number)
 
     def begin(self, name="first"):
         raw = self.folder / "raw"
@@ -62,6 +69,13 @@ class Site(Hospital):
     def registered(self):
         number = self.prepared()
         self.datasets.act(number, "register", actor="user:ada", dataset_id=7)
+        self.at_server[number] = SimpleNamespace(id=7)
+        return number
+
+    def sent(self):
+        number = self.prepared()
+        found = self.datasets.get(number).fingerprint
+        self.ledger.write(DATASET, found, b"{}", released_by="ada", role="data owner")
         return number
 
     def discard(self, number):
@@ -149,14 +163,14 @@ def test_a_registered_one_is_withdrawn_first(site):
         site.discard(number)
     assert "medperf dataset withdraw 7" in raised.value.advice
     assert site.datasets.get(number).folder.data_path.is_dir()
-    site.withdrawn.add(7)
+    site.at_server.clear()
     assert site.discard(number).state == "discarded"
     assert not site.datasets.get(number).folder.root.exists()
 
 
 def test_a_job_that_is_not_done_with_it_keeps_it(site):
     number = site.registered()
-    site.withdrawn.add(7)
+    site.at_server.clear()
     site.jobs.offer([WorkItem(benchmark_id=1, model_id=2, dataset_id=7)], NOW)
     with pytest.raises(ConflictError, match="not done with 'first'"):
         site.discard(number)
@@ -246,20 +260,49 @@ def test_a_folder_on_another_disk_goes_with_its_link(site):
     assert not root.is_symlink()
 
 
-def test_one_whose_registration_is_under_way_stays(site):
-    number = site.prepared()
-    found = site.datasets.get(number).fingerprint
-    line = site.ledger.write(DATASET, found, b"{}", released_by="ada", role="data owner")
-    with pytest.raises(ConflictError, match="no answer came yet"):
+def test_nobody_is_asked_about_one_that_never_left(site):
+    site.discard(site.prepared())
+    assert site.asked == []
+
+
+def test_one_that_the_server_took_and_nobody_heard_of_stays(site):
+    number = site.sent()
+    site.at_server[number] = SimpleNamespace(id=7)
+    with pytest.raises(ConflictError, match="dataset 7 at the server") as raised:
+        site.discard(number)
+    assert "medperf dataset register 'first', then medperf dataset withdraw 7" in (
+        raised.value.advice
+    )
+    assert site.datasets.get(number).state == "prepared"
+
+
+def test_one_that_the_server_refused_goes(site):
+    number = site.sent()
+    assert site.discard(number).state == "discarded"
+    assert site.asked == [number]
+
+
+def test_one_that_may_have_been_registered_stays_while_the_server_is_away(site, monkeypatch):
+    number = site.sent()
+
+    def away(_dataset):
+        raise ServerUnreachableError("nobody answers")
+
+    monkeypatch.setattr(site.discarding, "_at_server", away)
+    with pytest.raises(ServerUnreachableError):
         site.discard(number)
     assert site.datasets.get(number).state == "prepared"
-    site.ledger.answered(line, "dataset:7")
-    assert site.discard(number).state == "discarded"
+
+
+def test_one_that_is_registered_in_the_meantime_stays(site):
+    number = site.prepared()
+    with only_one(site.datasets.get(number)), pytest.raises(ConflictError, match="registered"):
+        site.discard(number)
 
 
 def test_what_described_it_is_forgotten(site):
     number = site.registered()
-    site.withdrawn.add(7)
+    site.at_server.clear()
     done = site.discard(number)
     assert done.fingerprint is done.statistics is done.n_cases is done.dataset_id is None
     with pytest.raises(NotFoundError, match="not on this machine"):

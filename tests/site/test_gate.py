@@ -569,3 +569,39 @@ def test_a_request_that_is_not_ours_is_refused(case):
     case.server.error = errors.DuplicateError()
     with pytest.raises(errors.DuplicateError):
         case.gate.request_association(association_form(), released_by="A", role="o")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InvalidRequestError(),
+        errors.NotFoundError(),
+        errors.ClockSkewError(),
+        errors.AssociationDeniedError(),
+        errors.NotOperationalError(),
+    ],
+)
+def test_what_the_server_refused_is_written_down(case, error):
+    case.server.error = error
+    sendings = {
+        "dataset": lambda: case.gate.register_dataset(dataset_form(), released_by="A", role="o"),
+        "association": lambda: case.gate.request_association(
+            association_form(), released_by="A", role="o"
+        ),
+        "result": lambda: case.gate.release(case.job, case.plan),
+    }
+    for kind, send in sendings.items():
+        with pytest.raises(type(error)):
+            send()
+        [line] = case.ledger.lines(kind)
+        assert [answer for _, answer in line.answers] == [error.code]
+
+
+@pytest.mark.parametrize(
+    "error", [errors.ServerUnreachableError(), errors.MedPerfError(), errors.ProofError()]
+)
+def test_what_the_server_may_have_taken_has_no_answer(case, error):
+    case.server.error = error
+    with pytest.raises(type(error)):
+        case.gate.register_dataset(dataset_form(), released_by="A", role="o")
+    assert case.ledger.lines("dataset")[0].answers == ()

@@ -23,7 +23,7 @@ from medperf.provenance.predicates import DatasetPredicate
 from medperf.provenance.statements import read_statement
 from medperf.site.compatibility import CompatibilityTest
 from medperf.site.fingerprint_cache import FingerprintCache
-from medperf.site.preparation import Preparation
+from medperf.site.preparation import Preparation, only_one
 from medperf.site.registration import Registration
 from medperf.site.store.connection import Store
 from medperf.site.store.datasets import TABLES, Datasets
@@ -207,6 +207,29 @@ def test_withdrawn_registration_is_not_taken_up_again(site):
     site.server.crash_after_registering = False
     site.server.known[50] = site.server.known[50].model_copy(update={"state": "withdrawn"})
     assert site.registration.register(number, released_by="ada", role="owner").dataset_id == 51
+
+
+def test_what_the_server_has_of_a_dataset_is_found(site):
+    number = site.prepared()
+    assert site.registration.at_server(site.datasets.get(number)) is None
+    site.server.crash_after_registering = True
+    with pytest.raises(KeyboardInterrupt):
+        site.registration.register(number, released_by="ada", role="owner")
+    assert site.registration.at_server(site.datasets.get(number)).id == 50
+    dataset = site.registration.register(number, released_by="ada", role="owner")
+    assert site.registration.at_server(dataset).id == 50
+    site.server.known[50] = site.server.known[50].model_copy(update={"state": "withdrawn"})
+    assert site.registration.at_server(dataset) is None
+
+
+def test_two_processes_do_not_register_one_dataset(site):
+    number = site.prepared()
+    with (
+        only_one(site.datasets.get(number)),
+        pytest.raises(ConflictError, match="another process"),
+    ):
+        site.registration.register(number, released_by="ada", role="owner")
+    assert site.server.known == {}
 
 
 def test_unprepared_dataset_cannot_be_registered(site):

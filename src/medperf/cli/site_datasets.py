@@ -137,10 +137,6 @@ class SiteDatasets:
     def discard(self, number: int, reason: str, who: Who) -> dict[str, Any]:
         """Delete what was prepared; answers what this machine still knows."""
         site = self._site
-
-        def is_withdrawn(dataset_id: int) -> bool:
-            return site.client.datasets.get(dataset_id).state == "withdrawn"
-
         discarding = Discarding(
             site.store,
             site.datasets,
@@ -148,7 +144,7 @@ class SiteDatasets:
             site.ledger,
             site.steps,
             site.fingerprints,
-            is_withdrawn=is_withdrawn,
+            at_server=self._registration.at_server,
         )
         return _record(discarding.discard(number, actor=self._actor(who), reason=reason))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from medperf.domain.datasets import Dataset
 from medperf.domain.errors import ConflictError
 from medperf.domain.lifecycle import PREPARATION
 from medperf.site.fingerprint_cache import FingerprintCache
@@ -35,7 +36,7 @@ class Discarding:
         ledger: which registrations left.
         steps: to end what a killed preparation left running.
         cache: forgets the names of files.
-        is_withdrawn: whether the server says so of a dataset with this number there.
+        at_server: what the server has of a dataset and is not withdrawn there, if anything.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Discarding:
         steps: Steps,
         cache: FingerprintCache,
         *,
-        is_withdrawn: Callable[[int], bool],
+        at_server: Callable[[LocalDataset], Dataset | None],
     ) -> None:
         self._store = store
         self._datasets = datasets
@@ -55,7 +56,7 @@ class Discarding:
         self._ledger = ledger
         self._steps = steps
         self._cache = cache
-        self._is_withdrawn = is_withdrawn
+        self._at_server = at_server
 
     def discard(self, number: int, *, actor: str, reason: str = "") -> LocalDataset:
         """Delete the files of a dataset.
@@ -66,48 +67,54 @@ class Discarding:
             reason: why, for the history.
 
         Raises:
-            ConflictError: it is registered or about to be and not withdrawn, a job is not done with
-                it, or a process prepares it now.
+            ConflictError: the server has it and it is not withdrawn there, a job is not done with
+                it, or a process prepares or registers it now.
+            UnavailableError: it may have been registered, and the server cannot be asked.
             TransitionError: it was discarded before, and nothing of it is left.
             OSError: its files cannot be deleted; ask again when they can.
         """
         dataset = self._datasets.get(number)
         if dataset.state != _DISCARDED or not dataset.folder.root.exists():
             PREPARATION.apply(dataset.state, "discard")
-            dataset = self._give_up(dataset, actor, reason)
+            with only_one(dataset):
+                dataset = self._give_up(self._datasets.get(number), actor, reason)
         _delete(dataset.folder.root)
         return dataset
 
     def _give_up(self, dataset: LocalDataset, actor: str, reason: str) -> LocalDataset:
         self._require_withdrawn(dataset)
-        with only_one(dataset):
-            roots = [root.resolve() for root in dataset.roots.values()]
-            if dataset.step_id is not None:
-                self._steps.cleanup(dataset.preparator, dataset.step_id)
-            with self._store.transaction(durable=True):
-                self._require_unused(dataset)
-                done = self._datasets.discard(dataset.number, actor=actor, reason=reason)
+        roots = [root.resolve() for root in dataset.roots.values()]
+        if dataset.step_id is not None:
+            self._steps.cleanup(dataset.preparator, dataset.step_id)
+        with self._store.transaction(durable=True):
+            self._require_unused(dataset)
+            done = self._datasets.discard(dataset.number, actor=actor, reason=reason)
         for root in roots:
             self._cache.forget(root)
         return done
 
     def _require_withdrawn(self, dataset: LocalDataset) -> None:
-        if dataset.dataset_id is not None and not self._is_withdrawn(dataset.dataset_id):
-            raise ConflictError(
-                f"{dataset.name!r} is dataset {dataset.dataset_id} at the server, where results may"
-                " still be asked of it",
-                hint=f"Withdraw it first: medperf dataset withdraw {dataset.dataset_id}",
-            )
+        if not self._may_be_registered(dataset):
+            return
+        found = self._at_server(dataset)
+        if found is None:
+            return
+        # Without a number here, whoever registered it was killed before hearing of it.
+        first = "" if dataset.dataset_id else f"medperf dataset register {dataset.name!r}, then "
+        raise ConflictError(
+            f"{dataset.name!r} is dataset {found.id} at the server, where results may still be"
+            " asked of it",
+            hint=f"Withdraw it first: {first}medperf dataset withdraw {found.id}",
+        )
+
+    def _may_be_registered(self, dataset: LocalDataset) -> bool:
+        """Whether it is, or something about it left for the server, however that ended."""
+        if dataset.dataset_id is not None:
+            return True
+        found = dataset.fingerprint
+        return found is not None and self._ledger.find(DATASET, found) is not None
 
     def _require_unused(self, dataset: LocalDataset) -> None:
-        if dataset.dataset_id is None and any(
-            line.subject == dataset.fingerprint and not line.answers
-            for line in self._ledger.lines(DATASET)
-        ):
-            raise ConflictError(
-                f"the registration of {dataset.name!r} has left, and no answer came yet",
-                hint="Ask again with 'medperf dataset register', then withdraw the dataset.",
-            )
         busy = [
             job.number
             for job in self._jobs.in_states()

@@ -64,6 +64,14 @@ RESULT, FAILURE, DATASET, ASSOCIATION = "result", "failure", "dataset", "associa
 _STEPS = frozenset({"fetch", "infer", "evaluate", "check", "release", "run"})
 _MIB = 1 << 20
 _FACTS = frozenset({"exit_code", "duration_s", "peak_memory_bytes", "memory_bytes", "timeout_s"})
+_REFUSALS = (
+    errors.InvalidRequestError,
+    errors.NotFoundError,
+    errors.UnauthenticatedError,
+    errors.ForbiddenError,
+    errors.ConflictError,
+)
+"""How the server says that it took nothing; after any other error nobody knows."""
 _READ_FACTOR = 8
 """A ``results.yaml`` this many times larger than its document may be is not even parsed."""
 
@@ -207,16 +215,16 @@ class Gate:
         """
         subject = f"execution:{job.execution_id}"
         line = self._ledger.find(RESULT, subject) or self._write_result(job, plan, subject)
-        try:
-            statement = read_json(line.content)
-            result = self._client.results.submit(ResultForm(statement=statement))
-            self._require_logged(result, statement)
-        except errors.ConflictError as error:
-            known = self.find_reported(job)
-            if known is None:
-                self._ledger.answered(line, error.code)
-                raise
-            result = known
+        with self._noting_refusal(line):
+            try:
+                statement = read_json(line.content)
+                result = self._client.results.submit(ResultForm(statement=statement))
+                self._require_logged(result, statement)
+            except errors.ConflictError:
+                known = self.find_reported(job)
+                if known is None:
+                    raise
+                result = known
         return Sent(line, result)
 
     def _require_logged(self, result: Result, statement: dict[str, Any]) -> None:
@@ -325,15 +333,16 @@ class Gate:
         line = self._ledger.write(
             DATASET, form.fingerprint, content, released_by=released_by, role=role
         )
-        try:
-            dataset = self._client.datasets.register(form)
-        except errors.DuplicateError:
-            # Sent before by an attempt that was killed.
-            mine = self._client.datasets.list(fingerprint=form.fingerprint, mine=True)
-            known = next((d for d in mine if d.site_id == self._site_id), None)
-            if known is None:
-                raise
-            dataset = known
+        with self._noting_refusal(line):
+            try:
+                dataset = self._client.datasets.register(form)
+            except errors.DuplicateError:
+                # Sent before by an attempt that was killed.
+                mine = self._client.datasets.list(fingerprint=form.fingerprint, mine=True)
+                known = next((d for d in mine if d.site_id == self._site_id), None)
+                if known is None:
+                    raise
+                dataset = known
         self._ledger.answered(line, f"dataset:{dataset.id}")
         return dataset
 
@@ -349,17 +358,26 @@ class Gate:
         subject = f"dataset:{form.dataset_id} benchmark:{form.benchmark_id}"
         content = canonical_bytes(form.model_dump(mode="json"))
         line = self._ledger.write(ASSOCIATION, subject, content, released_by=released_by, role=role)
-        try:
-            association = self._client.associations.register(form)
-        except errors.DuplicateError:
-            known = self._known_association(form)
-            if known is None:
-                raise
-            association = known
+        with self._noting_refusal(line):
+            try:
+                association = self._client.associations.register(form)
+            except errors.DuplicateError:
+                known = self._known_association(form)
+                if known is None:
+                    raise
+                association = known
         self._ledger.answered(line, f"association:{association.id}")
         return association
 
     # --- below here nothing is sent ---
+
+    @contextmanager
+    def _noting_refusal(self, line: LedgerLine) -> Iterator[None]:
+        try:
+            yield
+        except _REFUSALS as error:
+            self._ledger.answered(line, error.code)
+            raise
 
     def _known_association(self, form: AssociationForm) -> Association | None:
         found = self._client.associations.list(

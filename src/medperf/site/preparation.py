@@ -295,8 +295,8 @@ def only_one(dataset: LocalDataset) -> Iterator[None]:
     held = take_lock(dataset.folder.lock)
     if held is None:
         raise ConflictError(
-            f"{dataset.name!r} is being prepared by another process",
-            hint="Watch it with 'medperf dataset worklist', or stop the other process.",
+            f"{dataset.name!r} is being prepared, registered or discarded by another process",
+            hint="Wait until it is done: see it with 'medperf dataset show', or stop it.",
         )
     try:
         yield

@@ -26,6 +26,7 @@ from medperf.site.compatibility import CompatibilityTest
 from medperf.site.compatibility_report import CompatibilityReport, Workflow, WorkflowData
 from medperf.site.fingerprint import verify_fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
+from medperf.site.preparation import only_one
 from medperf.site.store.datasets import Datasets, LocalDataset
 
 
@@ -153,14 +154,41 @@ class Registration:
             WithheldError: the statistics hold something that may not leave.
             MedPerfError: as :meth:`show`, or as the server answers.
         """
-        dataset = self._datasets.get(number)
+        with only_one(self._datasets.get(number)):
+            dataset = self._datasets.get(number)
+            if dataset.dataset_id is not None:
+                return dataset
+            form = self.show(number, supersedes_id=supersedes_id)
+            registered = self.at_server(dataset) or self._door.register_dataset(
+                form, released_by=released_by, role=role
+            )
+            return self._datasets.act(
+                number, "register", actor=released_by, dataset_id=registered.id
+            )
+
+    def at_server(self, dataset: LocalDataset) -> Dataset | None:
+        """What the server has of a dataset and is not withdrawn there, if anything.
+
+        Also what an attempt registered that was killed before it heard so, as long as it belongs to
+        no other dataset here.
+        """
         if dataset.dataset_id is not None:
-            return dataset
-        form = self.show(number, supersedes_id=supersedes_id)
-        registered = self._at_server(form) or self._door.register_dataset(
-            form, released_by=released_by, role=role
-        )
-        return self._datasets.act(number, "register", actor=released_by, dataset_id=registered.id)
+            found = self._client.datasets.get(dataset.dataset_id)
+            return None if found.state == "withdrawn" else found
+        for found in self._client.datasets.list(
+            fingerprint=dataset.fingerprint, site_id=self._site_id
+        ):
+            is_taken = False
+            with suppress(NotFoundError):
+                self._datasets.of_server(found.id)
+                is_taken = True
+            if (
+                not is_taken
+                and found.state != "withdrawn"
+                and found.preparator_id == dataset.preparator.id
+            ):
+                return found
+        return None
 
     def submit(self, number: int, *, reason: str = "") -> Dataset:
         """Make a registered dataset operational: from then on it does not change.
@@ -243,22 +271,6 @@ class Registration:
             priority=priority,
         )
         return self._door.request_association(form, released_by=released_by, role=role)
-
-    def _at_server(self, form: DatasetForm) -> Dataset | None:
-        """The dataset, if an attempt that was killed registered it already."""
-        found = self._client.datasets.list(fingerprint=form.fingerprint, site_id=self._site_id)
-        for dataset in found:
-            is_taken = False
-            with suppress(NotFoundError):
-                self._datasets.of_server(dataset.id)
-                is_taken = True
-            if (
-                not is_taken
-                and dataset.state != "withdrawn"
-                and dataset.preparator_id == form.preparator_id
-            ):
-                return dataset
-        return None
 
 
 def _registered(dataset: LocalDataset) -> int:
