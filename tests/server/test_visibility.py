@@ -95,6 +95,16 @@ def test_the_committee_sees_the_container_of_a_model_that_asks(federation: Feder
     assert not _sees(federation.hana, "containers", container)
 
 
+def test_asking_for_a_model_does_not_show_its_container(federation: Federation) -> None:
+    model = federation.model(federation.vera, "Wanted")
+    container = federation.vera.client.models.get(model.id).container_id
+    asked = federation.ask(federation.cara, federation.benchmark_record, model)
+    assert not _sees(federation.cara, "containers", container)
+    assert federation.cara.client.models.get(model.id).container_id is None
+    federation.vera.client.associations.act(asked.id, "approve")
+    assert _sees(federation.cara, "containers", container)
+
+
 def test_everybody_may_run_the_reference_model(federation: Federation) -> None:
     reference = federation.cara.client.models.get(federation.benchmark_record.reference_model_id)
     assert _who_sees(federation, "containers", reference.container_id) == EVERYBODY

@@ -30,7 +30,11 @@ _may_run_model = exists(
         models.c.container_id == containers.c.id,
         one_of(_of_model.c.state, "pending", "approved"),
         or_(
-            benchmarks.c.organization_id == ORGANIZATION,
+            and_(
+                benchmarks.c.organization_id == ORGANIZATION,
+                # A request of their own is no leave yet: the model's side has not answered.
+                or_(_of_model.c.state == "approved", _of_model.c.requested_side == "subject"),
+            ),
             and_(
                 _of_model.c.state == "approved",
                 # Whoever has a dataset in it, now that both take part.
