@@ -26,6 +26,7 @@ from medperf.domain.errors import (
     StepTimedOutError,
     TransitionError,
 )
+from medperf.site.file_lock import is_locked
 from medperf.site.fingerprint import fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.preparation import Preparation
@@ -416,7 +417,7 @@ def test_second_process_on_the_same_dataset_is_refused(site):
             cache=FingerprintCache(site.folder / "c"),
             clock=lambda: NOW,
         )
-        refused.append(other.is_running(number))
+        refused.append(is_locked(site.datasets.get(number).folder.lock))
         with pytest.raises(ConflictError, match="another process"):
             other.prepare(number, actor="user:bob")
         prepare(call)
@@ -424,7 +425,7 @@ def test_second_process_on_the_same_dataset_is_refused(site):
     site.let(PREPARATOR, "prepare", meanwhile)
     assert site.prepare(number).state == "prepared"
     assert refused == [True]
-    assert not site.preparation.is_running(number)
+    assert not is_locked(site.datasets.get(number).folder.lock)
 
 
 def test_progress_follows_the_report_while_it_runs(site):
@@ -439,7 +440,7 @@ def test_progress_follows_the_report_while_it_runs(site):
     def slowly(call):
         call.paths["report_file"].write_text("status: {case")  # half a line: not told
         call.paths["report_file"].write_text(report(case1=-1, case2=-1))
-        assert told.wait(10)
+        assert told.wait(60)
         prepare(call)
 
     site.let(PREPARATOR, "prepare", slowly)

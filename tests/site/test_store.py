@@ -128,6 +128,28 @@ def test_a_locked_file_is_unavailable(store):
         add(store, 1)
 
 
+def test_a_new_file_that_another_process_makes_just_now_is_waited_for(tmp_path):
+    path = tmp_path / "store.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.2, other.close)
+    timer.start()
+    with Store(path, (THINGS,)) as store:
+        add(store, 1)
+        assert things(store) == [1]
+    timer.join()
+
+
+def test_a_new_file_that_stays_locked_is_unavailable(tmp_path, monkeypatch):
+    monkeypatch.setattr("medperf.site.store.connection.BUSY_TIMEOUT_S", 0.0)
+    path = tmp_path / "store.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(errors.UnavailableError, match="locked"):
+        Store(path, (THINGS,))
+    other.close()
+
+
 # --- leases ---
 
 

@@ -9,7 +9,6 @@ whichever thread or process they are.
 """
 
 import hashlib
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -34,7 +33,7 @@ from medperf.domain.errors import (
 )
 from medperf.runners.archives import pack, unpack
 from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
-from medperf.site.file_lock import take_lock
+from medperf.site.file_lock import drop_lock, take_lock
 from medperf.site.fingerprint import fingerprint, verify_fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 
@@ -270,7 +269,7 @@ class Assets:
         try:
             yield
         finally:
-            os.close(held)
+            drop_lock(held)
 
 
 def _name(digest: str) -> str:

@@ -33,7 +33,7 @@ from medperf.domain.identifiers import Digest, Name, UtcTime
 from medperf.provenance.sealing import Sealer, Secret, Unsealer
 from medperf.site.data_files import data_files
 from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
-from medperf.site.file_lock import take_lock
+from medperf.site.file_lock import drop_lock, take_lock
 from medperf.site.fingerprint import verify_fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.store.datasets import DatasetFolder, Datasets, LocalDataset
@@ -214,7 +214,7 @@ class DatasetArchive:
             finally:
                 shutil.rmtree(place, ignore_errors=True)
         finally:
-            os.close(held)
+            drop_lock(held)
 
 
 class _Manifest(BaseModel):

@@ -13,23 +13,37 @@ def take_lock(path: Path, wait_s: float = 0.0) -> int | None:
 
     Args:
         path: the file; what it holds does not matter.
-        wait_s: seconds to wait for another holder to let go.
+        wait_s: seconds to wait for another holder to let go. Those who only ask whether there is a
+            holder are waited for in any case: they are gone in a moment.
 
     Returns:
-        A descriptor that holds the lock until it is closed; none if another held it all the while.
+        A descriptor that holds the lock until `drop_lock`; none if another held it all the while.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + wait_s
-    while (held := _try(path)) is None and time.monotonic() < until:
+    while (held := _try(path)) is None:
+        if is_locked(path) and time.monotonic() >= until:
+            return None
         time.sleep(_LOOK_EVERY_S)
     return held
+
+
+def drop_lock(held: int) -> None:
+    """Let go of a lock.
+
+    A program that another thread is just starting has a copy of the descriptor until it runs:
+    closing ours alone would leave the lock with it for that long.
+    """
+    try:
+        fcntl.flock(held, fcntl.LOCK_UN)
+    finally:
+        os.close(held)
 
 
 def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock now.
 
-    Asking takes the lock for a moment, in a way that hinders nobody else who asks, but whoever
-    wants it then: give `take_lock` a little time where somebody may ask.
+    Asking shares the lock for a moment with others who ask, and whoever wants it waits for them.
     """
     try:
         asked = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -40,7 +54,7 @@ def is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     finally:
-        os.close(asked)
+        drop_lock(asked)
     return False
 
 

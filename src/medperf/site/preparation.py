@@ -7,7 +7,6 @@ the store before it is acted on, so after ``kill -9`` the same call resumes; whi
 prepares a dataset, another one is refused.
 """
 
-import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ from medperf.domain.errors import (
 )
 from medperf.runners.base import Limits
 from medperf.site.data_files import holds_files
-from medperf.site.file_lock import take_lock
+from medperf.site.file_lock import drop_lock, take_lock
 from medperf.site.fingerprint import fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.report_watch import Progress, ReportWatch
@@ -120,14 +119,6 @@ class Preparation:
             MalformedFileError: it is not a report.
         """
         return read_report(self._datasets.get(number).folder.report_path)
-
-    def is_running(self, number: int) -> bool:
-        """Whether some process prepares the dataset now."""
-        try:
-            with only_one(self._datasets.get(number)):
-                return False
-        except ConflictError:
-            return True
 
     def _begin(self, number: int, actor: str) -> LocalDataset:
         """Take up the dataset; what a killed attempt left running is removed."""
@@ -301,4 +292,4 @@ def only_one(dataset: LocalDataset) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(held)
+        drop_lock(held)

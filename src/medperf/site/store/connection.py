@@ -10,6 +10,7 @@ and changed its tables. A script that was released is never edited; a change is 
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any, Self
 from medperf.domain.errors import ConflictError, DiskFullError, MedPerfError, UnavailableError
 
 BUSY_TIMEOUT_S = 20.0
+_LOOK_EVERY_S = 0.01
 
 Row = sqlite3.Row
 
@@ -113,13 +115,27 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.row_factory = Row
         try:
             path.chmod(0o600)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn WAL on; a new file is locked for it, and SQLite itself does not wait for that lock."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return
 
 
 def _migrate(connection: sqlite3.Connection, components: Iterable[Component]) -> None:
@@ -179,9 +195,15 @@ def _named_errors(path: Path | None) -> Iterator[None]:
 
 def _named(error: sqlite3.OperationalError, path: Path | None) -> MedPerfError:
     where = path or "the store"
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _kind(error)
     if code == sqlite3.SQLITE_FULL:
         return DiskFullError(f"no space is left for {where}")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return UnavailableError(f"another process keeps {where} locked")
     return MedPerfError(f"{where} cannot be used: {error}", hint="Check the file and its disk.")
+
+
+def _kind(error: sqlite3.OperationalError) -> int:
+    """The primary result code; the upper bits say more."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

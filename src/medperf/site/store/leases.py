@@ -14,7 +14,7 @@ from typing import Self
 from medperf.domain.clock import Clock
 from medperf.domain.errors import StoreLockedError
 from medperf.domain.identifiers import format_time, parse_time
-from medperf.site.file_lock import take_lock
+from medperf.site.file_lock import drop_lock, take_lock
 from medperf.site.store.connection import Component, Store
 
 TABLES = Component(
@@ -33,8 +33,6 @@ CREATE TABLE leases (
 )
 
 NAME = "agent"
-_PATIENCE_S = 1.0
-"""Whoever asks whether an agent runs has its lock for a moment; an agent keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Lease:
         Raises:
             StoreLockedError: another agent holds it; the message says which.
         """
-        self._descriptor = take_lock(self._path, _PATIENCE_S)
+        self._descriptor = take_lock(self._path)
         if self._descriptor is None:
             holder = holder_of(self._store)
             who = f"process {holder.pid} on {holder.host}" if holder else "another process"
@@ -92,7 +90,7 @@ class Lease:
     def release(self) -> None:
         """Let another agent have it."""
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            drop_lock(self._descriptor)
             self._descriptor = None
 
 
