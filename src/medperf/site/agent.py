@@ -237,8 +237,11 @@ class Agent:
         waiting: dict[int, str] = {}
         started = False
         lack_of_space = self._lack_of_space(settings)
+        with self._lock:
+            under_way = set(self._held)
+        # Read afterwards, so that of a job that a worker gives back meanwhile nothing old is known.
         for job in self._parts.jobs.in_states(*HEAVY, *LIGHT):
-            if job.number in self._held or (job.next_attempt_at and job.next_attempt_at > now):
+            if job.number in under_way or (job.next_attempt_at and job.next_attempt_at > now):
                 continue
             share: Share | None = None
             if job.state in HEAVY:
@@ -356,7 +359,8 @@ class Agent:
         self._parts.jobs.explain({job.number: reason for job in waiting})
 
     def _take_in_work(self) -> None:
-        heard, self._work = self._work, None
+        with self._lock:
+            heard, self._work = self._work, None
         if heard is None:
             return
         try:
@@ -369,15 +373,20 @@ class Agent:
 
     def _apply(self, work: Work, asked_at: datetime) -> None:
         for number in self._parts.queue.apply(work, asked_at):
-            with self._lock:
-                held = self._held.get(number)
-                if held is not None:
-                    held.is_revoked = True
-                    held.cancel.set()
-            if held is None:
+            if not self._revoke(number):
                 with suppress(errors.TransitionError):
                     reason = "the server revoked it"
                     self._parts.jobs.transition(number, "cancel", actor="server", reason=reason)
+                self._revoke(number)  # a worker may have taken it up just before
+
+    def _revoke(self, number: int) -> bool:
+        """Stop a job that is under way; answers whether it is."""
+        with self._lock:
+            held = self._held.get(number)
+            if held is not None:
+                held.is_revoked = True
+                held.cancel.set()
+            return held is not None
 
     def _room(self, agenda: Agenda) -> int:
         ahead = self._parts.resources.capacity.workers * AHEAD_PER_WORKER
@@ -408,24 +417,31 @@ class Agent:
     # --- the listener ---
 
     def _listen(self, poll_wait_s: float) -> None:
+        try:
+            self._go_on_listening(poll_wait_s)
+        except Exception:
+            if not self._stopping.is_set():
+                raise
+            # Its connection or its store was closed under it: nobody waits for a listener.
+
+    def _go_on_listening(self, poll_wait_s: float) -> None:
         attempts, after = 0, -1
         while not self._stopping.is_set():
             try:
                 is_news = self._hear(poll_wait_s, after)
-                after, attempts = self._heard_version, 0
-                # The version moves with every result of everybody; hearing it each time would
-                # make a busy federation's agents ask all the time.
-                self._stopping.wait(0.25 if is_news else 1.0)
-            except Exception as error:
+            except errors.MedPerfError as error:
                 if self._stopping.is_set():
-                    return  # its connection was closed under it
-                if not isinstance(error, errors.MedPerfError):
-                    raise
+                    return
                 attempts += 1
                 if self._parts.link.lost(error.detail):
                     self._parts.log.warning("server_lost", code=error.code)
                 wait = backoff(attempts, self._parts.rng)
                 self._stopping.wait(wait.total_seconds())
+            else:
+                after, attempts = self._heard_version, 0
+                # The version moves with every result of everybody; hearing it each time would
+                # make a busy federation's agents ask all the time.
+                self._stopping.wait(0.25 if is_news else 1.0)
 
     def _hear(self, poll_wait_s: float, after: int = -1) -> bool:
         asked_at = self._parts.clock()
@@ -438,7 +454,8 @@ class Agent:
             self._parts.jobs.hurry()
             self._talk.next_at = None
         self._heard_version = work.version
-        self._work = (work, asked_at)
+        with self._lock:
+            self._work = (work, asked_at)
         self._wake.set()
         return bool(work.items or work.revoked)
 
