@@ -111,12 +111,15 @@ class Registry:
         return found[0]
 
     def _page(self, noun: str, query: dict[str, list[str]]) -> Any:
-        filters = {key: query[key][0] for key in query if key not in {"limit", "cursor", "mine"}}
+        paging = {"limit", "cursor", "newest", "mine"}
+        filters = {key: query[key][0] for key in query if key not in paging}
         found = [
             one
             for one in self.things.get(noun, [])
             if all(str(one.get(key)) == value for key, value in filters.items())
         ]
+        if query.get("newest") == ["true"]:
+            found.reverse()
         return {"items": found[: int(query["limit"][0])], "next_cursor": None}
 
 

@@ -358,6 +358,7 @@ def test_everything_that_left_is_in_the_ledger(federation):
     kinds = [line["kind"] for line in federation("site", "ledger")]
     assert kinds == ["dataset", "association"]
     assert federation("site", "ledger", 1)["content"]["n_cases"] == 40
+    assert [line["kind"] for line in federation("site", "ledger", "--limit", 1)] == ["association"]
 
 
 def test_a_dataset_of_the_server_is_listed_with_filters(federation):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from medperf.cli import listing
+
 NOUNS = [
     "organization",
     "user",
@@ -35,7 +37,9 @@ def test_filters_go_to_the_server_under_its_names(logged_in, registry):
     )
     assert ran.out == "No datasets match these filters.\n"
     _, target, _ = registry.asked[-1]
-    assert target == "/api/v1/datasets?state=operation&benchmark_id=1&mine=true&limit=100"
+    assert (
+        target == "/api/v1/datasets?state=operation&benchmark_id=1&mine=true&newest=true&limit=100"
+    )
 
 
 def test_a_state_that_does_not_exist_is_refused_with_those_that_do(logged_in, registry):
@@ -44,12 +48,22 @@ def test_a_state_that_does_not_exist_is_refused_with_those_that_do(logged_in, re
     assert registry.asked == []
 
 
-def test_more_than_the_limit_is_mentioned(logged_in, registry):
+def test_the_newest_come_last_and_older_ones_are_mentioned(logged_in, registry):
     for number in range(3):
         registry.add("models", name=f"m{number}", state="operation")
     ran = logged_in("model", "ls", "--limit", 2)
-    assert len(ran.out.splitlines()) == 3
-    assert "more than 2" in ran.err
+    assert [line.split()[1] for line in ran.out.splitlines()[1:]] == ["m1", "m2"]
+    assert "newest 2" in ran.err
+
+
+def test_programs_get_all_of_a_list_unless_they_set_a_limit(logged_in, registry, monkeypatch):
+    monkeypatch.setattr(listing, "DEFAULT_LIMIT", 2)
+    for number in range(3):
+        registry.add("models", name=f"m{number}", state="operation")
+    assert len(logged_in("model", "ls").out.splitlines()) == 3
+    assert [one["name"] for one in logged_in("model", "ls", "--json").json] == ["m0", "m1", "m2"]
+    limited = logged_in("model", "ls", "--json", "--limit", 1).json
+    assert [one["name"] for one in limited] == ["m2"]
 
 
 def test_unicode_long_and_odd_values_do_not_break_a_table(logged_in, registry):

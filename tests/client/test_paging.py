@@ -2,7 +2,7 @@
 
 import pytest
 
-from medperf.client.paging import rows
+from medperf.client.paging import newest, rows
 from medperf.client.transport import Transport
 from medperf.domain import errors
 
@@ -44,3 +44,21 @@ def test_an_answer_that_is_no_list_is_an_error(server, transport, answer):
     server.says(answer(body={"message": "welcome"}))
     with pytest.raises(errors.MedPerfError, match="something else than a list of models"):
         list(rows(transport, "models"))
+
+
+def test_the_newest_come_last(server, transport, answer):
+    server.says(_page(answer, 9, 7, then="before-7"), _page(answer, 3, then="before-3"))
+    found, has_older = newest(transport, "models", limit=2, state="operation")
+    assert [row["id"] for row in found] == [7, 9]
+    assert has_older
+    assert server.asked[0].target == "/api/v1/models?state=operation&newest=true&limit=3"
+
+
+def test_where_all_fit_there_are_no_older_ones(server, transport, answer):
+    server.says(_page(answer, 9, 7))
+    assert newest(transport, "models", limit=2) == ([{"id": 7}, {"id": 9}], False)
+
+
+def test_without_a_limit_all_of_them_come(server, transport, answer):
+    server.says(_page(answer, 3, 7, then="after-7"), _page(answer, 9))
+    assert newest(transport, "models", limit=None) == ([{"id": 3}, {"id": 7}, {"id": 9}], False)

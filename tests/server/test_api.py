@@ -61,7 +61,7 @@ def test_an_unknown_filter_is_an_error_that_lists_the_known(
     answer = http.get(f"/api/v1/{noun}?colour=red", headers=federation.admin.headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown-filter")
     listed = set(answer.json()["detail"].split("it has: ")[1].split(", "))
-    assert listed == FILTERS[noun] | {"limit", "cursor"}
+    assert listed == FILTERS[noun] | {"limit", "cursor", "newest"}
 
 
 @pytest.mark.parametrize("noun", LISTS)
@@ -85,6 +85,7 @@ def test_every_filter_narrows_a_list(federation: Federation, http: TestClient, n
     "query",
     [
         "limit=0", "limit=201", "limit=x", "limit=-1", "cursor=nonsense", "cursor=%00", "mine=maybe",
+        "newest=yes",
         "site_id=1.5", "site_id=99999999999999999999999", "state=finished", "fingerprint=abc",
         "site_id=%D9%A1", "site_id=1&site_id=2",
     ],
@@ -96,8 +97,9 @@ def test_a_value_that_no_filter_takes_is_an_error(
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-request")
 
 
+@pytest.mark.parametrize("is_newest", [False, True])
 def test_pages_follow_each_other_without_gap_or_overlap(
-    federation: Federation, http: TestClient
+    federation: Federation, http: TestClient, *, is_newest: bool
 ) -> None:
     for number in range(7):
         federation.organization(f"Organization {number}")
@@ -105,14 +107,16 @@ def test_pages_follow_each_other_without_gap_or_overlap(
     for _ in range(10):
         more = f"&cursor={cursor}" if cursor else ""
         page = http.get(
-            f"/api/v1/organizations?limit=3{more}", headers=federation.hana.headers
+            f"/api/v1/organizations?limit=3&newest={str(is_newest).lower()}{more}",
+            headers=federation.hana.headers,
         ).json()
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
     whole = [each.id for each in federation.hana.client.organizations.list()]
-    assert seen == whole == sorted(whole)
+    assert whole == sorted(whole)
+    assert seen == (whole[::-1] if is_newest else whole)
     assert len(whole) == 12
 
 

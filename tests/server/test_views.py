@@ -57,7 +57,7 @@ def test_a_bearer_sees_what_the_person_sees(
     bearer = bearer_of(federation, who, clock)
     with database.reading() as connection:
         caller = person(connection, bearer)
-        for asked in ({}, {"limit": "1"}, {"limit": "2", "cursor": "Mg"}):
+        for asked in ({}, {"limit": "1"}, {"limit": "2", "cursor": "Mg"}, {"newest": "true"}):
             pages = [view_queries.page(view, connection, one, asked) for one in (caller, bearer)]
             assert orjson.dumps(pages[0]) == orjson.dumps(pages[1])
         for number in range(1, 8):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from medperf.cli.asking import confirm
-from medperf.cli.command import Noun, Verb
+from medperf.cli.command import Noun, Verb, wants_json
 from medperf.cli.connection import connected, find, find_number
 from medperf.cli.output import note, show_done, show_record, show_rows
 from medperf.cli.tables import Column
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from medperf.client.transport import Transport
 
 DEFAULT_LIMIT = 100
+"""How many rows of a list people are shown; programs get all of them unless they set a limit."""
+LIMIT: Mapping[str, Any] = {
+    "type": click.IntRange(min=1),
+    "show_default": f"{DEFAULT_LIMIT}, all with --json",
+    "help": "At most this many: the newest, which come last.",
+}
+"""``--limit`` of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,35 +98,38 @@ def add_ls(
 ) -> None:
     """Give the noun an ``ls`` with its filters, and options of its own."""
 
-    def ls(limit: int, **given: Any) -> None:
-        from medperf.client.paging import rows
+    def ls(limit: int | None, **given: Any) -> None:
+        from medperf.client.paging import newest
 
         if instead(given):
             return
 
         with connected() as transport:
             filters = _filters(transport, described.filters, given)
-            found = list(rows(transport, described.path, limit=limit + 1, **filters))
-        show_rows(found[:limit], described.columns, _empty(described, filters))
-        if len(found) > limit:
-            note(f"There are more than {limit}; see them with --limit or a filter.")
+            most = limit_of(limit)
+            found, has_older = newest(transport, described.path, limit=most, **filters)
+        show_rows(found, described.columns, _empty(described, filters))
+        if has_older:
+            note(f"These are the newest {most}; see older ones with --limit or a filter.")
 
-    limit = click.Option(
-        ["--limit"],
-        type=click.IntRange(min=1),
-        default=DEFAULT_LIMIT,
-        show_default=True,
-        help="At most this many.",
-    )
     group.add_command(
         Verb(
             "ls",
             callback=ls,
-            params=[*options, *(one.parameter() for one in described.filters), limit],
+            params=[
+                *options,
+                *(one.parameter() for one in described.filters),
+                click.Option(["--limit"], **LIMIT),
+            ],
             help=f"List the server's {described.path.replace('-', ' ')}.",
             example=example,
         )
     )
+
+
+def limit_of(given: int | None) -> int | None:
+    """How many rows are wanted at most; none where there is no limit."""
+    return DEFAULT_LIMIT if given is None and not wants_json() else given
 
 
 def add_show(

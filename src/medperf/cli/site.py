@@ -171,10 +171,11 @@ def run_bundle(file: Path, folder: str | None) -> None:
 
 
 @command.command(example="medperf site status\nmedperf site status --json")
+@click.option("--all", "is_all", is_flag=True, help="Show every job that is done, too.")
 @folder_option
-def status(folder: str | None) -> None:
+def status(folder: str | None, *, is_all: bool) -> None:
     """Say how the site is and what each job waits for; asks nothing of the server."""
-    from medperf.cli.site_views import STATUS_COLUMNS, status_lines, status_record
+    from medperf.cli.site_views import STATUS_COLUMNS, jobs_to_show, status_lines, status_record
 
     with opened(folder) as site:
         record = status_record(site)
@@ -182,7 +183,10 @@ def status(folder: str | None) -> None:
         write_json(record)
         return
     write("\n".join(status_lines(record)))
-    show_rows(record["jobs"], STATUS_COLUMNS, "No jobs yet: they follow an approved association.")
+    jobs = record["jobs"] if is_all else jobs_to_show(record["jobs"])
+    show_rows(jobs, STATUS_COLUMNS, "No jobs yet: they follow an approved association.")
+    if len(jobs) < len(record["jobs"]):
+        note(f"{len(record['jobs']) - len(jobs)} older jobs are done: medperf site status --all")
     if record["n_waiting_for_person"]:
         write(f"Next: medperf site inbox ({record['n_waiting_for_person']} questions)")
 
@@ -290,16 +294,19 @@ def set_settings(settings: tuple[str, ...], folder: str | None) -> None:
 
 @command.command(example="medperf site ledger\nmedperf site ledger 4")
 @click.argument("line", type=int, required=False)
+@click.option("--limit", **listing.LIMIT)
 @folder_option
-def ledger(line: int | None, folder: str | None) -> None:
+def ledger(line: int | None, limit: int | None, folder: str | None) -> None:
     """List everything that ever left this site, and who let it go; with a number, show it."""
     from medperf.cli.site_views import LEDGER_COLUMNS, ledger_record
 
     with opened(folder) as site:
         lines = [ledger_record(one) for one in site.ledger.lines()]
     if line is None:
-        plain = [{key: one[key] for key in one if key != "content"} for one in lines]
-        show_rows(lines if wants_json() else plain, LEDGER_COLUMNS, "Nothing has left this site.")
+        most = listing.limit_of(limit) or len(lines)
+        show_rows(lines[-most:], LEDGER_COLUMNS, "Nothing has left this site.")
+        if len(lines) > most:
+            note(f"These are the newest {most} of {len(lines)}; see older ones with --limit.")
         return
     found = [one for one in lines if one["number"] == line]
     if not found:

@@ -1,7 +1,7 @@
 """How a site's own things look: its status, the questions in its inbox, the lines of its ledger."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,12 @@ from medperf.domain.errors import UnavailableError
 from medperf.domain.identifiers import format_time
 from medperf.site.app import Site
 from medperf.site.review import InboxItem
+from medperf.site.store.jobs import FINAL
 from medperf.site.store.ledger import LedgerLine
 
 GIB = 1024**3
+MOST_DONE = 20
+"""How many jobs that are done a status lists."""
 
 _QUESTIONS = {"run": "may this run?", "release": "may this leave?"}
 
@@ -114,8 +117,17 @@ def status_lines(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"policy  NOT VALID, so everything is denied: {policy['problem']}"
     else:
         yield f"policy  version {policy['version']}: {', '.join(policy['rules'])}"
+    counts = ", ".join(f"{n} {state}" for state, n in record["counts"].items())
+    yield f"jobs    {counts or 'none'}"
     yield f"disk    {record['free_bytes'] / GIB:.1f} GiB free"
     yield ""
+
+
+def jobs_to_show(jobs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The jobs that are not done, and the newest of those that are."""
+    done = [job["job_id"] for job in jobs if job["state"] in FINAL and not job["waiting_for"]]
+    older = frozenset(done[:-MOST_DONE])
+    return [job for job in jobs if job["job_id"] not in older]
 
 
 def item_record(item: InboxItem) -> dict[str, Any]:

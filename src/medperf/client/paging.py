@@ -13,7 +13,7 @@ PAGE_SIZE = 100
 def rows(
     transport: Transport, path: str, *, limit: int | None = None, **filters: Any
 ) -> Iterator[dict[str, Any]]:
-    """Yield what GET ``/api/v1/{path}`` lists; filters that are None are left out.
+    """Yield what GET ``/api/v1/{path}`` lists, by number; filters that are None are left out.
 
     Raises:
         UnknownFilterError: the server has no such filter.
@@ -32,3 +32,19 @@ def rows(
         cursor = page.get("next_cursor")
         if cursor is None or (limit is not None and seen >= limit):
             return
+
+
+def newest(
+    transport: Transport, path: str, *, limit: int | None, **filters: Any
+) -> tuple[list[dict[str, Any]], bool]:
+    """The newest of what GET ``/api/v1/{path}`` lists, by number, and whether there are older ones.
+
+    Without a limit, all of it.
+
+    Raises:
+        UnknownFilterError: the server has no such filter.
+    """
+    if limit is None:
+        return list(rows(transport, path, **filters)), False
+    found = list(rows(transport, path, limit=limit + 1, **filters, newest="true"))
+    return found[:limit][::-1], len(found) > limit

@@ -324,6 +324,7 @@ def _parameters(view: View) -> list[dict[str, Any]]:
     described = [
         {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 200}},
         {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+        {"name": "newest", "in": "query", "schema": {"type": "boolean"}},
     ]
     for name, each in view.filters.items():
         kind = "boolean" if each.is_flag else "string"

@@ -75,8 +75,10 @@ def no_good() -> UnauthenticatedError:
     return UnauthenticatedError("the access token is unknown, expired or revoked")
 
 
-def seen_by_bearer(statement: Select[Any]) -> Select[Any]:
+def seen_by_bearer(statement: Select[Any], *, is_newest: bool = False) -> Select[Any]:
     """The statement for a bearer instead of a caller, by ``id``, with one column more behind.
+
+    The highest ``id`` comes first where the newest are asked for.
 
     No row at all says that the token is no good, a row without an ``id`` that there is nothing they
     may see.
@@ -93,5 +95,5 @@ def seen_by_bearer(statement: Select[Any]) -> Select[Any]:
     return (
         select(*seen.c, who.c[USER.key])
         .select_from(who.outerjoin(seen, true()))
-        .order_by(seen.c.id)
+        .order_by(seen.c.id.desc() if is_newest else seen.c.id)
     )

@@ -67,7 +67,12 @@ def _digest(name: str, text: str) -> str:
     return text
 
 
-def _flag(name: str, text: str) -> bool:
+def flag(name: str, text: str) -> bool:
+    """Whether something is wanted, given as text.
+
+    Raises:
+        InvalidRequestError: if it is neither true nor false.
+    """
     if text.lower() not in {"true", "false"}:
         raise InvalidRequestError(f"{name} is true or false, not {text[:40]!r}")
     return text.lower() == "true"
@@ -108,7 +113,7 @@ def mine(organization: ColumnElement[Any]) -> Filter:
     """Things of the caller's own organization, or of the others."""
     own = organization == ORGANIZATION
     wanted = value_of("mine", Boolean())
-    return Filter(or_(and_(wanted, own), and_(~wanted, ~own)), _flag, is_flag=True)
+    return Filter(or_(and_(wanted, own), and_(~wanted, ~own)), flag, is_flag=True)
 
 
 def one_of(column: ColumnElement[Any], *words: str) -> ColumnElement[bool]:

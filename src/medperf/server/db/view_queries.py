@@ -17,11 +17,12 @@ from medperf.domain.errors import InvalidRequestError, UnknownFilterError
 from medperf.server.call import Caller, Wire
 from medperf.server.db.bearer_queries import Bearer, no_good, person, seen_by_bearer
 from medperf.server.db.prepared import Prepared
-from medperf.server.db.queries import View, whole_number
-from medperf.server.db.types import JsonText, StoredJson
+from medperf.server.db.queries import LARGEST_ID, View, flag, whole_number
+from medperf.server.db.types import BigId, JsonText, StoredJson
 
 DEFAULT_LIMIT = 32
 LARGEST_LIMIT = 200
+_PAGING = ("limit", "cursor", "newest")
 
 
 def one(view: View, connection: Connection, who: Caller | Bearer, number: int) -> Wire:
@@ -40,7 +41,7 @@ def one(view: View, connection: Connection, who: Caller | Bearer, number: int) -
 def page(
     view: View, connection: Connection, who: Caller | Bearer, asked: Mapping[str, str]
 ) -> Wire:
-    """A page, by number from the lowest.
+    """A page, by number: from the lowest, or from the highest where the newest are asked for.
 
     Raises:
         UnknownFilterError: if something is asked for that is no filter of this noun.
@@ -53,9 +54,10 @@ def page(
         if isinstance(who, Bearer):
             person(connection, who)  # whoever is nobody hears that first
         raise
-    limit, after = wanted.pop("limit"), wanted.pop("cursor")
+    limit, is_newest = wanted.pop("limit"), wanted.pop("newest")
+    after = wanted.pop("cursor") or (LARGEST_ID if is_newest else 0)
     given = {f"filter_{name}": value for name, value in wanted.items()}
-    found = _page(view, tuple(sorted(wanted))).rows(
+    found = _page(view, tuple(sorted(wanted)), is_newest=is_newest).rows(
         connection, who, {**given, "after": after, "size": limit + 1}
     )
     items = [_named(view.list_names, each) for each in found[:limit]]
@@ -66,9 +68,9 @@ def page(
 class _Statement:
     """One statement, for somebody who is known already and for a bearer."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any], *, is_newest: bool = False) -> None:
         self._for_caller = Prepared(statement)
-        self._for_bearer = Prepared(seen_by_bearer(statement))
+        self._for_bearer = Prepared(seen_by_bearer(statement, is_newest=is_newest))
 
     def rows(
         self, connection: Connection, who: Caller | Bearer, given: Mapping[str, Any]
@@ -93,13 +95,16 @@ def _one(view: View) -> _Statement:
 
 
 @lru_cache(maxsize=1024)
-def _page(view: View, filters: tuple[str, ...]) -> _Statement:
+def _page(view: View, filters: tuple[str, ...], *, is_newest: bool) -> _Statement:
+    number: ColumnElement[int] = view.table.c.id
+    after: ColumnElement[int] = bindparam("after", type_=BigId)
     return _Statement(
         select(*map(_as_stored, view.list_columns or view.columns))
-        .where(view.table.c.id > bindparam("after"), view.visible)
+        .where(number < after if is_newest else number > after, view.visible)
         .where(*(view.filters[name].condition for name in filters))
-        .order_by(view.table.c.id)
-        .limit(bindparam("size"))
+        .order_by(number.desc() if is_newest else number)
+        .limit(bindparam("size")),
+        is_newest=is_newest,
     )
 
 
@@ -114,7 +119,7 @@ def _named(names: Sequence[str], row: Sequence[Any]) -> Wire:
 
 
 def _parse(view: View, asked: Mapping[str, str]) -> dict[str, Any]:
-    parsed: dict[str, Any] = {"limit": DEFAULT_LIMIT, "cursor": 0}
+    parsed: dict[str, Any] = {"limit": DEFAULT_LIMIT, "cursor": None, "newest": False}
     for name, value in asked.items():
         if name == "limit":
             parsed["limit"] = whole_number(name, value)
@@ -122,12 +127,14 @@ def _parse(view: View, asked: Mapping[str, str]) -> dict[str, Any]:
                 raise InvalidRequestError(f"limit is at most {LARGEST_LIMIT}")
         elif name == "cursor":
             parsed["cursor"] = _after(value)
+        elif name == "newest":
+            parsed["newest"] = flag(name, value)
         elif name in view.filters:
             parsed[name] = view.filters[name].parse(name, value)
         else:
             raise UnknownFilterError(
                 f"{view.noun} has no filter {name[:40]!r}; it has:"
-                f" {', '.join(('limit', 'cursor', *view.filters))}"
+                f" {', '.join((*_PAGING, *view.filters))}"
             )
     return parsed
 
