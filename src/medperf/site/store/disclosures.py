@@ -149,7 +149,7 @@ class Disclosures:
         with self._store.transaction() as tx:
             tx.execute(
                 "INSERT OR IGNORE INTO disclosures_left"
-                " SELECT max(number), ? FROM disclosures WHERE job = ? HAVING max(number) > 0",
+                " SELECT number, ? FROM disclosures WHERE job = ? ORDER BY number DESC LIMIT 1",
                 (format_time(self._clock()), job),
             )
 
