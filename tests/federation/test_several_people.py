@@ -98,6 +98,17 @@ def test_a_yes_counts_when_the_policy_stops_wanting_more(site):
     assert vote(site, ADA) == "releasing"
 
 
+@pytest.mark.parametrize(("first", "then"), [("approve", "reject"), ("reject", "approve")])
+def test_who_says_something_else_afterwards_settles_nothing(site, first, then):
+    until_release(site)
+    vote(site, ADA, first)
+    site.let(ASK)
+    with pytest.raises(ConflictError, match="already, and otherwise"):
+        vote(site, ADA, then)
+    assert site.settle() == ["waiting_to_release"]
+    assert vote(site, BEA, "reject") == "rejected"
+
+
 def test_no_yes_overrides_a_rule_that_forbids(site):
     until_release(site)
     site.let(ASK + '@id("never") forbid (principal, action == Action::"release", resource);')

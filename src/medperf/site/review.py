@@ -188,6 +188,12 @@ class Review:
             if own is None:
                 self._votes.give(number, shown.digest, vote)
                 return self._conclude(job, Action(shown.question), [*earlier, vote]).state
+            if own.is_yes is not vote.is_yes:
+                # Else a no could be what counts an earlier yes, where the policy wants fewer now.
+                raise ConflictError(
+                    f"{person.name} has decided about job {number} already, and otherwise",
+                    hint="A vote stands. Whoever has not voted may still say no.",
+                )
             after = self._conclude(job, Action(shown.question), earlier)
             if after.state == job.state:
                 raise ConflictError(
