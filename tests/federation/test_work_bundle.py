@@ -138,6 +138,14 @@ def test_a_bundle_that_was_cut_short_is_refused(site, file, tmp_path, kept):
     assert "cut short" in refused(site, part, errors.MalformedFileError).detail
 
 
+def test_a_bundle_that_was_damaged_on_the_way_is_refused(site, file, tmp_path):
+    content = bytearray(file.read_bytes())
+    content[len("local header of 30 bytes, then") + len("manifest.json")] = 255
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(content)
+    refused(site, damaged, errors.MalformedFileError)
+
+
 def test_a_file_that_was_damaged_on_the_way_is_refused(site, file, tmp_path):
     """The digest that was registered would find it too, when the file is used; this is sooner."""
 

@@ -145,6 +145,20 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
         unpack(archive, tmp_path / "out")
 
 
+def test_a_locked_zip_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        archive.writestr("a", "content")
+    content = (tmp_path / "archive").read_bytes()
+    is_locked = 1
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.index(header) + flags
+        content = content[:place] + bytes([is_locked]) + content[place + 1 :]
+    (tmp_path / "archive").write_bytes(content)
+    with pytest.raises(MalformedFileError, match="encrypted"):
+        unpack(tmp_path / "archive", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_zip_is_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
         archive.writestr("deep/", "")

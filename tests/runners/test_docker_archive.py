@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import random
 import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,21 @@ def oci() -> dict[str, bytes]:
         path(CONFIG): CONFIG,
         path(b"layer"): b"layer",
     }
+
+
+def test_a_config_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    files = docker_save() | {"c.json": b"{" + b" " * (8 * 1024 * 1024)}
+    with pytest.raises(MalformedFileError, match=r"c\.json is larger"):
+        read_archive(write(tmp_path / "a.tar", files))
+
+
+def test_a_compressed_archive_that_was_damaged_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tar", docker_save() | {"c.json": random.Random(1).randbytes(4096)})
+    damaged = bytearray(zlib.compress(path.read_bytes(), wbits=31))
+    damaged[60] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(MalformedFileError):
+        read_archive(path)
 
 
 @pytest.mark.parametrize("files", [docker_save(), oci()])

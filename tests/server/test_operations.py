@@ -366,7 +366,9 @@ def test_restore_refuses_a_folder_or_a_database_that_is_in_use(
         restore(tmp_path / "backup.gz", tmp_path / "again", database_url=url)
 
 
-@pytest.mark.parametrize("damage", ["cut", "not gzip", "not a backup", "short", "missing"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "damaged", "not gzip", "not a backup", "short", "missing"]
+)
 def test_restore_refuses_what_is_not_a_whole_backup(
     folder: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -376,6 +378,7 @@ def test_restore_refuses_what_is_not_a_whole_backup(
     path.unlink()
     broken = {
         "cut": lambda: gzip.compress("".join(lines).encode())[:-20],
+        "damaged": lambda: gzip.compress(b"")[:10] + b"\xff" * 100,
         "not gzip": lambda: b"hello",
         "not a backup": lambda: gzip.compress(b'{"format": "other"}\n'),
         "short": lambda: gzip.compress("".join(lines[:-1]).encode()),

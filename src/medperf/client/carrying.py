@@ -9,6 +9,7 @@ Nothing else is trusted: whoever carries a file can lose it, and cannot change w
 
 import hashlib
 import zipfile
+import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ MANIFEST = "manifest.json"
 _RESULTS_TYPE = "application/vnd.medperf.results-bundle+json"
 _LARGEST_MANIFEST = 256 * 2**20
 _CHUNK = 2**20
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
+"""How ``zipfile`` says it; by the last one, that it cannot read what is compressed or locked so."""
 _FROZEN = ConfigDict(frozen=True, extra="ignore")
 
 M = TypeVar("M", bound=BaseModel)
@@ -214,7 +217,7 @@ def opened_work_bundle(path: Path) -> Iterator[tuple[WorkManifest, zipfile.ZipFi
     """A work bundle and its manifest; no signature is checked yet.
 
     Raises:
-        MalformedFileError: it is another file, or cut short.
+        MalformedFileError: it is another file, cut short or damaged.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -223,7 +226,7 @@ def opened_work_bundle(path: Path) -> Iterator[tuple[WorkManifest, zipfile.ZipFi
         manifest = _validated(WorkManifest, read_json(content), path)
     except FileNotFoundError:
         raise NotFoundError(f"there is no file {path}") from None
-    except (zipfile.BadZipFile, EOFError, KeyError, MalformedFileError) as error:
+    except (*_DAMAGED, MalformedFileError) as error:
         said = getattr(error, "detail", str(error))
         raise MalformedFileError(
             f"{path} is no work bundle, or was cut short: {said}",
@@ -245,7 +248,7 @@ def unpack_file(archive: zipfile.ZipFile, carried: CarriedFile, target: Path) ->
             while chunk := source.read(_CHUNK):
                 found.update(chunk)
                 file.write(chunk)
-    except (KeyError, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise MalformedFileError(
             f"the bundle's copy of {carried.url} is damaged: {error}"
         ) from None

@@ -17,14 +17,17 @@ from typing import BinaryIO
 from medperf.domain.errors import EmptyInputError, MalformedFileError, UnsafeArchiveError
 
 _CHUNK = 1024 * 1024
-_DAMAGED = (
+DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     EOFError,
     lzma.LZMAError,
     zlib.error,
+    RuntimeError,
 )
+"""How the standard library says that an archive is none, is damaged, or is locked or compressed in
+a way that it cannot read (a ``RuntimeError``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def unpack(archive: Path, folder: Path, bounds: Bounds = Bounds()) -> None:
             _unpack_zip(archive, _Target(folder, bounds))
         else:
             _unpack_tar(archive, _Target(folder, bounds))
-    except _DAMAGED as error:
+    except DAMAGED as error:
         shutil.rmtree(folder)
         raise MalformedFileError(f"{archive.name} is not a usable archive: {error}") from error
     except BaseException:

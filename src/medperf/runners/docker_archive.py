@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from medperf.domain.errors import ContainerConfigError, MalformedFileError
+from medperf.runners.archives import DAMAGED
 
 _MAX_JSON = 8 * 1024 * 1024
 _NAMING = frozenset({"manifest.json", "repositories", "index.json", "oci-layout"})
@@ -39,8 +40,8 @@ def read_archive(path: Path) -> ArchivedImage:
     try:
         with tarfile.open(path) as tar:
             config, layers = _find(tar)
-            content = _member(tar, config).read()
-    except (tarfile.TarError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+            content = _content(tar, config)
+    except (*DAMAGED, KeyError, ValueError, TypeError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise MalformedFileError(
             f"{path.name} is not a Docker or OCI archive: {reason}",
@@ -95,7 +96,15 @@ def _blob(descriptor: Any) -> str:
 
 
 def _json(tar: tarfile.TarFile, name: str) -> Any:
-    return json.loads(_member(tar, name).read(_MAX_JSON))
+    return json.loads(_content(tar, name))
+
+
+def _content(tar: tarfile.TarFile, name: str) -> bytes:
+    """What a small file of the archive holds: a stranger may have written a huge one."""
+    content: bytes = _member(tar, name).read(_MAX_JSON + 1)
+    if len(content) > _MAX_JSON:
+        raise ValueError(f"{name} is larger than {_MAX_JSON} bytes")
+    return content
 
 
 def _member(tar: tarfile.TarFile, name: str) -> Any:

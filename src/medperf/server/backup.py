@@ -7,6 +7,7 @@ of database too. The file holds the key that signs grants, so only its owner may
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -204,5 +205,5 @@ def _lines(source: Path) -> Iterator[Any]:
                 yield json.loads(line)
     except FileNotFoundError:
         raise EmptyInputError(f"there is no file {source}") from None
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise MalformedFileError(f"{source} is damaged: {error}", hint=_ANOTHER) from None
