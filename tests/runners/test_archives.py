@@ -124,6 +124,12 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
         unpack(archive, tmp_path / "out", Bounds(size_bytes=100_000))
 
 
+def test_an_archive_that_nests_too_deeply_is_refused(tmp_path: Path) -> None:
+    archive = tar(tmp_path / "archive", ("d/" * 101, tarfile.DIRTYPE, b""))
+    with pytest.raises(UnsafeArchiveError, match="nests"):
+        unpack(archive, tmp_path / "out")
+
+
 def test_an_archive_with_too_many_entries_is_refused(tmp_path: Path) -> None:
     entries = [(f"{number}", tarfile.DIRTYPE, b"") for number in range(11)]
     with pytest.raises(UnsafeArchiveError, match="entries"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medperf.domain.errors import StepOutputError
-from medperf.runners.outputs import Usage, measure, sweep
+from medperf.runners.outputs import Usage, delete, measure, sweep
 
 
 @pytest.fixture
@@ -24,6 +24,28 @@ def test_plain_files_and_folders_are_counted(output: Path) -> None:
 
 def test_a_single_file_can_be_an_output(output: Path) -> None:
     assert sweep(output / "deep" / "file") == Usage(4, 1)
+
+
+@pytest.mark.parametrize("look", [sweep, lambda output: measure([output])])
+def test_folders_nested_too_deeply_are_refused(output: Path, look) -> None:
+    (output / "/".join("d" * 101)).mkdir(parents=True)
+    with pytest.raises(StepOutputError, match="nested more than 100 deep"):
+        look(output)
+
+
+def test_however_deep_or_closed_it_is_it_can_be_deleted(output: Path, monkeypatch) -> None:
+    (output / "closed").mkdir()
+    (output / "closed" / "file").touch()
+    (output / "closed").chmod(0)
+    (output / "link").symlink_to(output.parent)
+    monkeypatch.chdir(output)
+    for _ in range(3000):
+        os.mkdir("d")  # noqa: PTH102  (pathlib would walk the whole path)
+        os.chdir("d")
+    monkeypatch.undo()
+    delete(output)
+    assert list(output.parent.iterdir()) == []
+    delete(output)
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "file", "..", "nowhere"])

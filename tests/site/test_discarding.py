@@ -1,6 +1,5 @@
 """Discarding a dataset: its files go, raw data and history stay, nothing is half gone."""
 
-import shutil
 import threading
 from datetime import timedelta
 from types import SimpleNamespace
@@ -198,7 +197,7 @@ def test_what_a_killed_process_left_goes_when_asked_again_or_pruned(site, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", killed)
+        patch.setattr("medperf.site.discarding.delete", killed)
         for each in (number, other):
             with pytest.raises(KeyboardInterrupt):
                 site.discard(each)
@@ -240,7 +239,7 @@ def test_what_cannot_be_deleted_is_said_and_tried_again(site, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", refused)
+        patch.setattr("medperf.site.discarding.delete", refused)
         with pytest.raises(PermissionError):
             site.discard(number)
         [stubborn] = delete_leftovers(site.datasets)

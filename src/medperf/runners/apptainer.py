@@ -1,7 +1,6 @@
 """Run a ``SingularityFile`` with Apptainer, as clusters do: no daemon, one file per image."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -21,6 +20,7 @@ from medperf.runners import identity
 from medperf.runners.archives import digest_of
 from medperf.runners.base import Availability, Image, Outcome, Step, StepMount
 from medperf.runners.mounts import csv_line
+from medperf.runners.outputs import delete
 from medperf.runners.processes import descendants_of, load_of
 from medperf.runners.supervision import BoundedLog, supervise, sweep_all
 
@@ -132,7 +132,8 @@ class ApptainerRunner:
 
     def cleanup(self, step_id: str) -> None:
         """Remove the step's temporary folder."""
-        shutil.rmtree(self._steps / step_id, ignore_errors=True)
+        with suppress(OSError):
+            delete(self._steps / step_id)
 
     def arguments(self, image: Image, step: Step, scratch: Path) -> list[str]:
         """The whole command line, without the program."""

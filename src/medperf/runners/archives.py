@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from medperf.domain.errors import EmptyInputError, MalformedFileError, UnsafeArchiveError
+from medperf.runners.outputs import MAX_DEPTH
 
 _CHUNK = 1024 * 1024
 DAMAGED = (
@@ -129,6 +130,8 @@ class _Target:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
             raise UnsafeArchiveError(f"{name!r} would leave the archive's folder")
+        if len(path.parts) > MAX_DEPTH:
+            raise UnsafeArchiveError(f"the archive nests folders more than {MAX_DEPTH} deep")
         return self._folder / path
 
 

@@ -7,7 +7,6 @@ own), ``landlock`` (files and network barred, paths and process numbers the host
 
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from medperf.runners import identity
 from medperf.runners.base import MIB, Availability, Image, Limits, Outcome, Step
 from medperf.runners.host import Interpreter, devices, system_folders, with_host_paths
 from medperf.runners.launcher.orders import Bind, Level, Orders
+from medperf.runners.outputs import delete
 from medperf.runners.processes import children_of, load_of
 from medperf.runners.sources import SourceStore
 from medperf.runners.supervision import BoundedLog, Ended, supervise, sweep_all
@@ -93,7 +93,8 @@ class SandboxRunner:
 
     def cleanup(self, step_id: str) -> None:
         """Remove the step's folder; its processes died with the agent."""
-        shutil.rmtree(self._steps / step_id, ignore_errors=True)
+        with suppress(OSError):
+            delete(self._steps / step_id)
 
     def _run(
         self,
@@ -155,7 +156,7 @@ class SandboxRunner:
                 orders = self._orders(level, scratch, step, scratch, user)
                 ended, facts = _launch(orders, step, log, None)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            self.cleanup(scratch.name)
         if ended.exit_code != 0:
             raise SandboxUnavailableError(f"a test program ended with {ended.exit_code}")
         return facts

@@ -7,7 +7,6 @@ a model's (that model on the demo dataset).
 """
 
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from medperf.domain.errors import (
 )
 from medperf.provenance.canonical import digest_of, read_json
 from medperf.runners.base import Limits
+from medperf.runners.outputs import delete
 from medperf.site.bootstrap_secret import LENGTH
 from medperf.site.case_statistics import CaseStatistics
 from medperf.site.compatibility_report import (
@@ -81,7 +81,7 @@ class CompatibilityTest:
             CancelledError: ``cancel`` was set.
             UnavailableError: a download, the disk or the server stands in the way for the moment.
         """
-        shutil.rmtree(self._folder, ignore_errors=True)
+        delete(self._folder)
         self._folder.mkdir(parents=True)
         return _Run(
             self._steps,

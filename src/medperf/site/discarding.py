@@ -6,7 +6,6 @@ First the store says that the dataset is discarded, then its files are deleted; 
 them, say by a killed process, is deleted by the same command again, or by the next pruning.
 """
 
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from medperf.domain.datasets import Dataset
 from medperf.domain.errors import ConflictError
 from medperf.domain.lifecycle import PREPARATION
+from medperf.runners.outputs import delete
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.gate import DATASET
 from medperf.site.preparation import only_one
@@ -145,4 +145,4 @@ def _delete(place: Path) -> None:
         place.unlink()
         place = target
     with suppress(FileNotFoundError):  # or another process deletes it at the same time
-        shutil.rmtree(place)
+        delete(place)

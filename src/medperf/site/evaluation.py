@@ -5,7 +5,6 @@ line in the store, in this order; a step without its line was interrupted and ru
 empty folder. Predictions whose place and line are there are used again, whichever job made them.
 """
 
-import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from medperf.domain.errors import (
     UntrustedError,
 )
 from medperf.runners.base import Limits
+from medperf.runners.outputs import delete
 from medperf.site.fingerprint import fingerprint, verify_fingerprint
 from medperf.site.fingerprint_cache import FingerprintCache
 from medperf.site.folder import SiteFolder
@@ -111,7 +111,7 @@ class Evaluation:
             return results
         if predictions is None:
             self.infer(job, plan, limits, cancel)
-        shutil.rmtree(folder, ignore_errors=True)
+        delete(folder)
         folder.mkdir(parents=True)
         record = self._run(
             job,
@@ -148,7 +148,7 @@ class Evaluation:
         self, job: int, plan: ExecutionPlan, limits: Limits, cancel: threading.Event
     ) -> Predictions:
         partial = self._folder.job(job) / "infer" / "predictions"
-        shutil.rmtree(partial, ignore_errors=True)
+        delete(partial)
         partial.mkdir(parents=True)
         record = self._run(
             job,
@@ -162,7 +162,7 @@ class Evaluation:
         found = fingerprint({"predictions": partial}, cancel=cancel)
         place = self._folder.predictions / plan.predictions_key
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
+        delete(place)
         partial.rename(place)
         return self._outputs.keep_predictions(
             plan.predictions_key, record, digest=found.digest, size_bytes=found.size_bytes

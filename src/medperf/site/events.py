@@ -14,6 +14,7 @@ import structlog
 FIELDS = frozenset(
     {
         "job",
+        "dataset",
         "benchmark_id",
         "model_id",
         "dataset_id",

@@ -6,7 +6,6 @@ the server has not heard of, and the predictions that such a job would use. The 
 and the decisions are kept for ever; they hold no predictions.
 """
 
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from medperf.domain.clock import Clock
-from medperf.domain.errors import MedPerfError
+from medperf.domain.errors import MedPerfError, StepOutputError
+from medperf.runners.outputs import delete, measure
 from medperf.site.discarding import delete_leftovers
 from medperf.site.folder import SiteFolder
 from medperf.site.plans import Planner
@@ -100,12 +100,22 @@ class Retention:
     def prune(self) -> list[Kept]:
         """Delete it, and answer what was deleted."""
         gone = [one for one in self.plan() if self._put_away(one)]
-        shutil.rmtree(self._folder.trash, ignore_errors=True)
+        self._empty_trash()
         for dataset in delete_leftovers(self._datasets):
             self._log.warning("dataset_not_deleted", dataset=dataset.number)
         if gone:
             self._log.info("outputs_pruned", count=len(gone))
         return gone
+
+    def _empty_trash(self) -> None:
+        trash = self._folder.trash
+        if not trash.is_dir():
+            return
+        stubborn = sum(not _is_deleted(place) for place in list(trash.iterdir()))
+        if stubborn:
+            self._log.warning("outputs_not_deleted", count=stubborn)
+        else:
+            delete(trash)
 
     def _put_away(self, one: Kept) -> bool:
         """Move it out of the way, unless a job needs it by now; the bytes go afterwards."""
@@ -154,4 +164,15 @@ def _is_needed(job: Job) -> bool:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    try:
+        return measure([folder]).size_bytes
+    except StepOutputError:
+        return 0  # too deep to be counted: its age decides
+
+
+def _is_deleted(place: Path) -> bool:
+    try:
+        delete(place)
+    except OSError:
+        return False
+    return True
