@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
+from medperf.client.log_watch import size_of
 from medperf.domain.errors import LogForkError, MedPerfError
 from medperf.provenance.checkpoint import log_key
 
@@ -126,3 +127,48 @@ def test_a_checkpoint_signed_with_another_key_is_refused(world):
     with pytest.raises(MedPerfError):
         watch.demand(world.transport(None))
     assert log_key(world.key.public) != world.log_key
+
+
+class Meanwhile:
+    """A connection on whose answer something else happens before it is looked at, once."""
+
+    def __init__(self, transport, happen):
+        self._transport, self._happen = transport, happen
+
+    def get(self, *asked):
+        answer = self._transport.get(*asked)
+        happen, self._happen = self._happen, lambda: None
+        happen()
+        return answer
+
+
+def test_what_another_process_of_the_same_people_sees_meanwhile_is_no_fork(world):
+    """An agent and its people's commands share what was seen; each asked before the other kept."""
+    world.watch().demand(world.transport(None))
+    world.federation.organization("Grown")
+    world.federation.model(world.federation.vera, "Grown")
+    world.federation.site(world.federation.hospital, "South")
+
+    def another():
+        world.federation.site(world.federation.hospital, "East")
+        world.watch().demand(world.transport(None))
+
+    watch = world.watch()
+    note = watch.demand(Meanwhile(world.transport(None), another))
+    assert note == watch.seen == world.watch().demand(world.transport(None))
+    assert not watch.alarms
+
+
+def test_an_older_checkpoint_that_is_accepted_late_takes_nothing_back(world):
+    watch = world.watch()
+    shown = watch.demand(world.transport(None))
+    world.federation.site(world.federation.hospital, "South")
+
+    def another():
+        world.federation.site(world.federation.hospital, "East")
+        world.watch().demand(world.transport(None))
+
+    later = world.watch("other").demand(world.transport(None))
+    watch.accept_checkpoint(Meanwhile(world.transport(None), another), later)
+    assert size_of(shown) < size_of(later) < size_of(watch.seen)
+    assert not watch.alarms

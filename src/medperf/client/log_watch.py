@@ -10,12 +10,12 @@ they are leaves continues the one seen last.
 """
 
 import json
-import os
 import threading
 from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from medperf.client.paging import BASE
 from medperf.domain.errors import (
@@ -101,15 +101,19 @@ class LogWatch:
             UntrustedError: if the answer is not signed by the log's key or proves nothing.
         """
         with self._lock:
-            note, proof = self._ask(transport)
-            if note == self.seen:
-                return note
-            if not self._knows_signers_of(self.seen, note):
-                self._learn(self._ask_for_keys(transport))
-                note, proof = self._ask(transport)
-            self._require_growth(self.seen, note, proof)
-            self._keep(self.path, note)
-            return note
+            has_learned = False
+            while True:
+                seen = self.seen
+                note, proof = self._ask(transport, seen)
+                if note == seen:
+                    return note
+                if not has_learned and not self._knows_signers_of(seen, note):
+                    self._learn_from(transport)
+                    has_learned = True
+                    continue
+                self._require_growth(seen, note, proof)
+                if self._see(note, after=seen):
+                    return note
 
     def confirm(self, transport: "Transport") -> None:
         """Have the server prove that the trusted key signs its log now, which goes on as it was.
@@ -118,7 +122,7 @@ class LogWatch:
             UntrustedError: if it does not.
         """
         with self._lock:
-            self._learn(self._ask_for_keys(transport))
+            self._learn_from(transport)
 
     def learn(self, answer: Mapping[str, Any]) -> None:
         """Take in the server's answer about its keys: successions, and a log that has them.
@@ -129,9 +133,16 @@ class LogWatch:
             UntrustedError: if the successions do not lead on from the trusted key.
         """
         with self._lock:
-            self._learn(answer)
+            self._learn(answer, self.seen)
 
-    def _learn(self, answer: Mapping[str, Any]) -> None:
+    def _learn_from(self, transport: "Transport") -> None:
+        while True:
+            seen = self.seen
+            if self._learn(self._ask_for_keys(transport, seen), seen):
+                return
+
+    def _learn(self, answer: Mapping[str, Any], seen: str) -> bool:
+        """Take in what was answered to one who had seen this; not, if more was seen meanwhile."""
         from medperf.provenance.bundle import Bundle  # noqa: PLC0415
         from medperf.provenance.canonical import canonical_bytes  # noqa: PLC0415
         from medperf.provenance.notes import NoteKey  # noqa: PLC0415
@@ -141,24 +152,24 @@ class LogWatch:
         bundle, before = Bundle.from_bytes(content), self._keys
         self._keys, _ = follow(bundle, NoteKey.from_text(self._key))
         try:
-            self._require_growth(self.seen, bundle.checkpoint, list(answer["proof"]))
+            self._require_growth(seen, bundle.checkpoint, list(answer["proof"]))
         except UntrustedError:
             self._keys = before
             raise
         self._keep(self._successions, content.decode())
-        self._keep(self.path, bundle.checkpoint)
+        return self._see(bundle.checkpoint, after=seen)
 
-    def _ask(self, transport: "Transport") -> tuple[str, list[str]]:
+    def _ask(self, transport: "Transport", seen: str) -> tuple[str, list[str]]:
         try:
-            answer = transport.get(f"{BASE}/log/consistency", {"from": size_of(self.seen)})
+            answer = transport.get(f"{BASE}/log/consistency", {"from": size_of(seen)})
         except InvalidRequestError:
             # Shorter than what was seen: ask for what there is, as evidence.
             answer = transport.get(f"{BASE}/log/consistency", {"from": 0})
         return str(answer["checkpoint"]), list(answer["proof"])
 
-    def _ask_for_keys(self, transport: "Transport") -> Mapping[str, Any]:
+    def _ask_for_keys(self, transport: "Transport", seen: str) -> Mapping[str, Any]:
         try:
-            answer: Mapping[str, Any] = transport.get(KEYS, {"from": size_of(self.seen)})
+            answer: Mapping[str, Any] = transport.get(KEYS, {"from": size_of(seen)})
         except InvalidRequestError:
             answer = transport.get(KEYS, {"from": 0})
         return answer
@@ -199,14 +210,16 @@ class LogWatch:
         """
         size = self._read_from(transport, note).size
         with self._lock:
-            kept = self.seen
-            start, end = sorted((size_of(kept), size))
-            answer = transport.get(f"{BASE}/log/consistency", {"from": start, "to": end})
-            if end == size:
+            while True:
+                kept = self.seen
+                start, end = sorted((size_of(kept), size))
+                answer = transport.get(f"{BASE}/log/consistency", {"from": start, "to": end})
+                if end != size:
+                    self._require_growth(note, kept, answer["proof"])
+                    return
                 self._require_growth(kept, note, answer["proof"])
-                self._keep(self.path, note)
-            else:
-                self._require_growth(note, kept, answer["proof"])
+                if self._see(note, after=kept):
+                    return
 
     def _require_growth(self, kept: str, note: str, proof: list[str]) -> None:
         later = self._read(note)
@@ -241,9 +254,21 @@ class LogWatch:
     def _successions(self) -> Path:
         return self._folder / "keys.json"
 
+    def _see(self, note: str, *, after: str) -> bool:
+        """Keep a note that continues ``after``, if nobody kept another one meanwhile.
+
+        An agent and people's commands share the folder. What one of them was proven says nothing
+        of what another one has seen since; who comes later asks again.
+        """
+        if self.seen != after:
+            return False
+        self._keep(self.path, note)
+        return True
+
     def _keep(self, path: Path, content: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        # Process numbers repeat: each container on a shared folder counts its own.
+        beside = path.with_name(f".{path.name}.{uuid4().hex}")
         beside.write_text(content, encoding="utf-8")
         beside.replace(path)
 

@@ -4,9 +4,9 @@ The last checkpoint is kept in a file beside the database, not in it: a database
 an earlier state then contradicts the file, and the server refuses to sign what would be a fork.
 """
 
-import os
 import threading
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -103,6 +103,7 @@ class LogSigner:
 
     def _write(self, note: str) -> None:
         if self._seen is not None:
-            beside = self._seen.with_name(f".{self._seen.name}.{os.getpid()}")
+            # Process numbers repeat: each container on a shared folder counts its own.
+            beside = self._seen.with_name(f".{self._seen.name}.{uuid4().hex}")
             beside.write_text(note, encoding="utf-8")
             beside.replace(self._seen)
