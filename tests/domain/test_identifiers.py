@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from medperf.domain.identifiers import Digest, Name, UtcTime, format_time, is_digest, parse_time
+from medperf.domain.errors import InvalidRequestError
+from medperf.domain.identifiers import (
+    Digest,
+    Name,
+    UtcTime,
+    format_time,
+    is_digest,
+    parse_time,
+    require_name,
+)
 
 
 class _Thing(BaseModel):
@@ -40,7 +49,35 @@ def test_other_notations_are_no_digest(text):
         _Thing(digest=text)
 
 
-@pytest.mark.parametrize("name", ["", "-x", "a" * 121, "a/b", "a\nb"])
-def test_names_fit_a_terminal(name):
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Charité \N{EN DASH} Universitätsmedizin Berlin",
+        "東京大学病院",
+        "المستشفى 3",
+        "St. Mary's & Co., Inc.",
+        "Seán O\N{RIGHT SINGLE QUOTATION MARK}Brien (MD)",
+        "a" * 120,
+    ],
+)
+def test_names_are_written_as_people_write_them(name):
+    assert _Thing(name=name).name == name
+
+
+def test_a_name_has_one_form_however_it_was_typed():
+    assert _Thing(name="Jose\N{COMBINING ACUTE ACCENT}").name == "José"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", " ", " a", "-x", "=1+1", "a" * 121, "a/b", "a\nb", "a\tb", "a\x1b[2J", "a:b", '"a"',
+        "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\N{ZERO WIDTH SPACE}b", "a\N{NO-BREAK SPACE}b",
+        "\N{COMBINING ACUTE ACCENT}a", "\N{HOSPITAL}", "<b>", "a;b", "$a", "a`b",
+    ],
+)  # fmt: skip
+def test_names_steer_nothing(name):
+    with pytest.raises(ValidationError, match="begins with a letter or digit"):
         _Thing(name=name)
+    with pytest.raises(InvalidRequestError, match="begins with a letter or digit"):
+        require_name(name)

@@ -18,6 +18,7 @@ from medperf.domain.errors import (
     DuplicateError,
     EmptyInputError,
     InvalidDataError,
+    InvalidRequestError,
     MalformedFileError,
     NotFoundError,
     PreparationIncompleteError,
@@ -495,3 +496,15 @@ def test_statistics_of_an_earlier_attempt_do_not_count(site):
         site.prepare(number)
     site.let(PREPARATOR, "statistics", statistics)
     assert site.prepare(number).state == "prepared"
+
+
+def test_one_that_could_not_be_registered_under_its_name_is_not_begun(site):
+    with pytest.raises(InvalidRequestError, match="begins with a letter or digit"):
+        site.begin("=1+1")
+    assert site.datasets.all() == ()
+
+
+def test_a_name_is_found_however_it_was_typed(site):
+    number = site.begin("Je\N{COMBINING ACUTE ACCENT}")
+    assert site.datasets.named("J\N{LATIN SMALL LETTER E WITH ACUTE}").number == number
+    assert site.datasets.named("Je\N{COMBINING ACUTE ACCENT}").number == number

@@ -31,7 +31,7 @@ listing.add_show(command, DESCRIBED, 'medperf organization show "Hospital A"')
 
 
 @command.command(example='medperf organization add --name "Hospital A"')
-@click.option("--name", required=True, help="Its name; letters, digits, spaces and ._()+-")
+@click.option("--name", required=True, help="Its name.")
 def add(name: str) -> None:
     """Add an organization (an admin's act)."""
     from medperf.domain.people import OrganizationForm

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
+from unicodedata import normalize
 
 from sqlalchemy import (
     Boolean,
@@ -58,7 +59,7 @@ def whole_number(name: str, text: str) -> int:
 
 
 def _text(_name: str, text: str) -> str:
-    return text
+    return normalize("NFC", text)  # as names are kept
 
 
 def _digest(name: str, text: str) -> str:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from medperf.domain.clock import Clock
 from medperf.domain.container_records import Container
 from medperf.domain.errors import ConflictError, DuplicateError, NotFoundError
-from medperf.domain.identifiers import format_time, parse_time
+from medperf.domain.identifiers import format_time, parse_time, require_name
 from medperf.domain.lifecycle import PREPARATION
 from medperf.site.data_files import holds_files
 from medperf.site.store.connection import Component, Row, Store
@@ -187,6 +188,7 @@ class Datasets:
         """Begin a dataset from raw data, which stays where it is and is only read.
 
         Raises:
+            InvalidRequestError: it cannot be called so.
             DuplicateError: there is a dataset of this name here.
         """
         raw = (str(raw_data_path.absolute()), str(raw_labels_path.absolute()))
@@ -241,7 +243,9 @@ class Datasets:
         Raises:
             NotFoundError: there is none.
         """
-        return self._one("name = ?", name, f"there is no dataset {name!r} at this site")
+        return self._one(
+            "name = ?", normalize("NFC", name), f"there is no dataset {name!r} at this site"
+        )
 
     def of_server(self, dataset_id: int) -> LocalDataset:
         """The dataset that the server knows under this number.
@@ -330,7 +334,7 @@ class Datasets:
         values = {
             "state": PREPARATION.initial,
             **columns,
-            "name": name,
+            "name": require_name(name),
             "description": description,
             "preparator": preparator.model_dump_json(),
             "created_at": now,
