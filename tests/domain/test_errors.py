@@ -25,6 +25,12 @@ def test_each_hint_is_a_sentence(cls):
     assert re.fullmatch(r"[A-Z].*\.", cls.hint)
 
 
+def test_an_error_of_another_kind_becomes_one_that_says_what_it_was():
+    assert errors.as_ours(KeyError("site")).detail == "unexpected KeyError: 'site'"
+    ours = errors.GrantError()
+    assert errors.as_ours(ours) is ours
+
+
 def test_codes_are_unique():
     assert len(errors.by_code()) == len(EVERY)
 

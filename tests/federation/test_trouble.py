@@ -101,6 +101,24 @@ def test_work_goes_on_while_the_server_is_away(site, federation):
     assert site.tasks_run() == ["infer", "evaluate"]
 
 
+@pytest.mark.parametrize("call", ["work", "request_grants"])
+def test_an_answer_that_nobody_expected_is_outlived(site, monkeypatch, call):
+    with site.opened() as opened:
+        kind = type(opened.client.executions)
+    honest, strange = getattr(kind, call), threading.Event()
+
+    def answer(*given, **asked):
+        if not strange.is_set():
+            strange.set()
+            raise KeyError("what a proxy said instead")
+        return honest(*given, **asked)
+
+    monkeypatch.setattr(kind, call, answer)
+    with site.running() as running:
+        assert strange.wait(20)
+        wait_until(lambda: running.jobs.counts().get("reported") == 1)
+
+
 def test_withdrawing_the_association_cancels_what_waits(federation):
     federation.add_model("Model A")
     site = federation.add_site("Hospital One", policy=ASK)

@@ -51,7 +51,7 @@ def as_known(error: BaseException) -> errors.MedPerfError:
         case ValueError() if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
             known = errors.InvalidRequestError("; ".join(_invalid_fields(error.errors())))
         case _:
-            known = errors.MedPerfError(f"unexpected {type(error).__name__}: {error}")
+            known = errors.as_ours(error)
     return known
 
 

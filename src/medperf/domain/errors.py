@@ -434,6 +434,13 @@ class PolicyDeniedError(WithheldError):
     hint = "Run 'medperf policy explain JOB' at the site: it names the rule that decided, and why."
 
 
+def as_ours(error: BaseException) -> MedPerfError:
+    """The error itself, or for one that nobody expected one of ours that says what it was."""
+    if isinstance(error, MedPerfError):
+        return error
+    return MedPerfError(f"unexpected {type(error).__name__}: {error}")
+
+
 def walk(root: type[MedPerfError] = MedPerfError) -> Iterator[type[MedPerfError]]:
     """Yield ``root`` and every class below it."""
     yield root

@@ -102,6 +102,7 @@ class Agent:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._work: tuple[Work, datetime] | None = None
+        self._heard_version = -1
         self._talking: Future[None] | None = None
         self._talk = _Talk()
         self._beat_at: datetime | None = None
@@ -328,8 +329,8 @@ class Agent:
             self._talk.next_at = self._parts.clock() + wait
             self._parts.link.lost(error.detail)
             self._explain_silence(error)
-        except errors.MedPerfError as error:
-            self._parts.log.warning("talk_failed", code=error.code)
+        except Exception as error:  # noqa: BLE001  one strange answer must not end running steps
+            self._parts.log.warning("talk_failed", code=errors.as_ours(error).code)
             self._talk.next_at = self._parts.clock() + backoff(3, self._parts.rng)
         else:
             self._talk.attempts, self._talk.next_at = 0, None
@@ -417,31 +418,26 @@ class Agent:
     # --- the listener ---
 
     def _listen(self, poll_wait_s: float) -> None:
-        try:
-            self._go_on_listening(poll_wait_s)
-        except Exception:
-            if not self._stopping.is_set():
-                raise
-            # Its connection or its store was closed under it: nobody waits for a listener.
-
-    def _go_on_listening(self, poll_wait_s: float) -> None:
         attempts, after = 0, -1
         while not self._stopping.is_set():
             try:
                 is_news = self._hear(poll_wait_s, after)
-            except errors.MedPerfError as error:
+            except Exception as error:  # noqa: BLE001  deaf, an agent would still look alive
                 if self._stopping.is_set():
-                    return
+                    return  # its connection or its store was closed under it: nobody waits for it
                 attempts += 1
-                if self._parts.link.lost(error.detail):
-                    self._parts.log.warning("server_lost", code=error.code)
-                wait = backoff(attempts, self._parts.rng)
-                self._stopping.wait(wait.total_seconds())
+                self._miss(errors.as_ours(error))
+                self._stopping.wait(backoff(attempts, self._parts.rng).total_seconds())
             else:
                 after, attempts = self._heard_version, 0
                 # The version moves with every result of everybody; hearing it each time would
                 # make a busy federation's agents ask all the time.
                 self._stopping.wait(0.25 if is_news else 1.0)
+
+    def _miss(self, error: errors.MedPerfError) -> None:
+        with suppress(Exception):  # the store may be what is in trouble, or closed by now
+            if self._parts.link.lost(error.detail):
+                self._parts.log.warning("server_lost", code=error.code)
 
     def _hear(self, poll_wait_s: float, after: int = -1) -> bool:
         asked_at = self._parts.clock()
@@ -458,8 +454,6 @@ class Agent:
             self._work = (work, asked_at)
         self._wake.set()
         return bool(work.items or work.revoked)
-
-    _heard_version = -1
 
 
 @contextmanager

@@ -113,10 +113,8 @@ class Execution:
             self._carry(job, held)
         except _NoLongerWantedError as gone:
             self._jobs.transition(held.number, "cancel", actor="server", reason=str(gone))
-        except errors.MedPerfError as error:
-            self._settle(held, error)
         except Exception as error:  # noqa: BLE001  one job's bug must not stop the others
-            self._settle(held, errors.MedPerfError(f"{type(error).__name__}: {error}"))
+            self._settle(held, errors.as_ours(error))
         finally:
             self._give_back(held)
 
