@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from medperf.domain.errors import MedPerfError
+from medperf.domain.errors import as_ours
 from medperf.server.agreements.queries import IS_OPEN
 from medperf.server.agreements.service import expire_overdue
 from medperf.server.call import Call, Caller
@@ -93,8 +93,8 @@ async def watch(program: Program, waiters: Waiters) -> None:
             waiters.wake(changed)
             if rounds % round(UPKEEP_S / POLL_S) == 0:
                 await program.in_thread(partial(write_down, program, waiters.take_seen()))
-        except MedPerfError as error:
-            _LOG.warning("watch_failed", code=error.code)
+        except Exception as error:  # noqa: BLE001  ended, it would wake nobody and let nothing expire
+            _LOG.warning("watch_failed", code=as_ours(error).code, error=type(error).__name__)
         rounds += 1
         await asyncio.sleep(POLL_S)
 
