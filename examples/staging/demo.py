@@ -115,7 +115,7 @@ def _play(story: Story, stage: Stage, console: Console, runner: str, *, serve: b
     display.evidence(console, _write_evidence(stage, benchmark))
     display.further(console, stage, benchmark, hospitals, serve=serve)
     if serve:
-        _serve(stage, console)
+        _serve(stage, console, url)
 
 
 def _write_evidence(stage: Stage, benchmark: int) -> dict[str, Any]:
@@ -279,8 +279,13 @@ def _decide_as_people(stage: Stage, benchmark: int, careful: str) -> None:
         stage.medperf("result", "approve", result["id"], who=COMMITTEE)
 
 
-def _serve(stage: Stage, console: Console) -> None:
-    console.print("\nThe server and the sites stay up. Press Ctrl-C to stop them.")
+def _serve(stage: Stage, console: Console, url: str) -> None:
+    console.print(
+        f"\nThe server stays up at {url}, and so do the sites. Press Ctrl-C to stop them.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
     while True:
         stage.check_alive()

@@ -39,6 +39,29 @@ def test_without_engines_it_says_which_containers_cannot_run_here(medperf, monke
     assert "SingularityFile" in found["runner apptainer"]["remedy"]
 
 
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_a_program_that_cannot_be_started_is_not_installed(monkeypatch, error):
+    def run(*_, **__):
+        raise error(1, "no")
+
+    monkeypatch.setattr("subprocess.run", run)
+    found = {one.what: one for one in checkup._runners()}
+    for name in ("docker", "podman", "apptainer"):
+        assert found[f"runner {name}"].found == f"{name} is not installed"
+
+
+def test_what_is_installed_and_does_not_work_is_not_to_be_installed(monkeypatch, tmp_path):
+    for name in ("docker", "podman", "apptainer"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = {one.what: one for one in checkup._runners()}
+    for name in ("docker", "podman", "apptainer"):
+        one = found[f"runner {name}"]
+        assert (one.verdict, f"Install {name.capitalize()}" in one.remedy) == ("warn", False)
+
+
 @pytest.mark.podman
 def test_of_two_engines_that_run_the_same_one_is_enough(monkeypatch):
     gone = Availability(ok=False, reason="docker is not installed")

@@ -1,5 +1,6 @@
 """Logins are kept for their owner alone, and switching between them is one command."""
 
+import io
 import json
 
 import pytest
@@ -66,6 +67,20 @@ def test_a_token_can_come_from_standard_input(inviting, medperf, monkeypatch, tm
         monkeypatch.setattr("sys.stdin", file)
         assert medperf("login", "--server", inviting.url, "--invitation", "-").status == 0
     assert inviting.asked[0][2]["token"] == "t0ken"
+
+
+def test_a_file_named_in_place_of_a_token_is_seen(inviting, medperf, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("inv_secret")
+    ran = medperf("login", "--server", inviting.url, "--invitation", file)
+    assert (ran.status, f"--invitation - < {file}" in ran.err) == (2, True)
+    assert inviting.asked == []
+
+
+def test_an_empty_standard_input_is_no_token(inviting, medperf, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    ran = medperf("login", "--server", inviting.url, "--invitation", "-")
+    assert (ran.status, "nothing came on standard input" in ran.err) == (2, True)
 
 
 def test_no_address_is_no_server(medperf):

@@ -51,6 +51,14 @@ FILTERS = {
 }  # fmt: skip
 
 
+def test_whoever_asks_for_what_is_not_there_hears_what_this_is(http: TestClient) -> None:
+    for path in ("/", "/api/v1", "/api/v1/api/v1/server"):
+        answer = http.get(path)
+        assert (answer.status_code, answer.json()["detail"]) == (404, f"this server has no {path}")
+        assert "address alone" in answer.json()["hint"]
+        assert "/api/v1/openapi.json" in answer.json()["hint"]
+
+
 # --- filters and pages ---
 
 

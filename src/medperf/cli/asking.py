@@ -1,5 +1,6 @@
 """Questions to a person: asked on a terminal only, and each has a flag that answers it."""
 
+import os
 import sys
 
 import click
@@ -34,11 +35,20 @@ def answer(question: str, given: str | None, *, flag: str, hide: bool = False) -
     """What was given with the flag, from stdin for ``-``, or what the person types.
 
     Raises:
-        InvalidRequestError: nobody can be asked and the flag is missing.
+        InvalidRequestError: nobody can be asked and the flag is missing, stdin is empty, or a file
+            is named whose text is meant.
     """
     if given == "-":
-        return sys.stdin.readline().strip()
+        read = sys.stdin.readline().strip()
+        if not read:
+            raise InvalidRequestError(f"nothing came on standard input for {flag}")
+        return read
     if given:
+        if os.path.isfile(given):  # noqa: PTH113  (a long text is no path, and no error)
+            raise InvalidRequestError(
+                f"{given} is a file, and {flag} is followed by the text itself",
+                hint=f"Read it from the file: {flag} - < {given}",
+            )
         return given
     if not on_terminal():
         raise InvalidRequestError(

@@ -36,6 +36,12 @@ _INSTALL: Mapping[str, str] = {
     "apptainer": "Install Apptainer if models come in that form.",
     "sandbox": "Install bubblewrap, or allow user namespaces or Landlock.",
 }
+_REPAIR: Mapping[str, str] = {
+    "docker": "Start its daemon, or let this user reach it (group 'docker'); or install Podman.",
+    "podman": "Make 'podman info' work for this user: it wants the package uidmap, and lines for"
+    " the user in /etc/subuid and /etc/subgid.",
+    "apptainer": "Make 'apptainer --version' work for this user.",
+}
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -122,9 +128,9 @@ def _runners() -> Iterator[Finding]:
         elif like := [other.name for other in working if needed <= set(other.container_types)]:
             yield Finding(what, OK, f"{answer.reason}; {like[0]} runs the same containers")
         else:
-            remedy = (
-                f"Without it no {' or '.join(sorted(needed))} runs here. {_INSTALL[runner.name]}"
-            )
+            advice = _REPAIR if shutil.which(runner.name) else _INSTALL
+            lost = f"Without it no {' or '.join(sorted(needed))} runs here."
+            remedy = f"{lost} {advice.get(runner.name, _INSTALL[runner.name])}"
             yield Finding(what, WARN, answer.reason, remedy)
     if not working:
         remedy = "Without a runner this machine can register things but run no container."

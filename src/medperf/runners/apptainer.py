@@ -55,7 +55,8 @@ class ApptainerRunner:
                 timeout=60,
                 stdin=subprocess.DEVNULL,
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
+            # The latter also where one folder of the PATH is closed to this user.
             return Availability(ok=False, reason=f"{self._program} is not installed")
         except (OSError, subprocess.SubprocessError) as error:
             return Availability(ok=False, reason=f"{self._program} does not answer: {error}")

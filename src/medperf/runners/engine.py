@@ -309,7 +309,8 @@ class EngineRunner(ABC):
                 timeout=timeout_s,
                 stdin=subprocess.DEVNULL,
             )
-        except FileNotFoundError as error:
+        except (FileNotFoundError, PermissionError) as error:
+            # The latter also where one folder of the PATH is closed to this user.
             raise SandboxUnavailableError(f"{self.program} is not installed") from error
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SandboxUnavailableError(f"{self.program} does not answer: {error}") from error

@@ -205,7 +205,11 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 404:  # noqa: PLR2004
-        return problem(NotFoundError(f"this server has no {request.url.path}"))
+        hint = (
+            "This is a MedPerf server: use the 'medperf' command with the server's address alone,"
+            " as in https://medperf.example.org. /api/v1/openapi.json describes its API."
+        )
+        return problem(NotFoundError(f"this server has no {request.url.path}", hint=hint))
     return problem(InvalidRequestError(str(error.detail)), error.status_code)
 
 
