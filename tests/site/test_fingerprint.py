@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from medperf.domain.errors import (
     FingerprintMismatchError,
     InvalidRequestError,
     IrregularFileError,
+    MedPerfError,
     UnreadableFileError,
 )
 from medperf.site import fingerprint as module
@@ -211,6 +213,15 @@ def test_damaged_cache_starts_again(roots, tmp_path, cache):
     found = fingerprint(roots, cache=cache)
     assert (found.digest, found.n_read) == (before, 4)
     assert fingerprint(roots, cache=cache).n_read == 0
+
+
+def test_a_cache_that_cannot_be_used_now_is_said_to_be_so(roots, cache, monkeypatch):
+    def locked(*_args, **_options):
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(sqlite3, "connect", locked)
+    with pytest.raises(MedPerfError, match=r"files\.db cannot be used: database is locked"):
+        fingerprint(roots, cache=cache)
 
 
 def test_cache_is_for_its_owner_only(roots, tmp_path, cache):

@@ -1,5 +1,6 @@
 """One task of a registered container: what it finds, what comes back, who failed."""
 
+import errno
 import threading
 
 import pytest
@@ -306,6 +307,15 @@ def test_step_does_not_begin_below_the_disk_reserve(hospital, data):
     with pytest.raises(DiskFullError):
         run_infer(hospital, data)
     assert hospital.runner.runs == []
+
+
+def test_a_disk_that_fills_up_on_the_way_is_not_the_containers_fault(hospital, data, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(hospital.runner), "run", full)
+    with pytest.raises(DiskFullError):
+        run_infer(hospital, data)
 
 
 def test_step_can_be_stopped(hospital, data):

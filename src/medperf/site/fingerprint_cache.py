@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from medperf.domain.clock import Clock, system_clock
 from medperf.site.data_files import FileFacts
+from medperf.site.store.connection import named_errors
 
 T = TypeVar("T")
 
@@ -94,15 +95,16 @@ class FingerprintCache:
         self.store(os.fsencode(root), {}, 0)
 
     def _use(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            with self._open() as connection:
-                return action(connection)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            self._place.unlink(missing_ok=True)
-            with self._open() as connection:
-                return action(connection)
+        with named_errors(self._place):
+            try:
+                with self._open() as connection:
+                    return action(connection)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._place.unlink(missing_ok=True)
+                with self._open() as connection:
+                    return action(connection)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

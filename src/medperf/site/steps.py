@@ -33,7 +33,7 @@ from medperf.runners.plan import plan_step
 from medperf.runners.selection import RunnerSet
 from medperf.site.assets import Assets
 from medperf.site.data_files import holds_files
-from medperf.site.disk import RESERVE_BYTES, require_space
+from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
 
 _MUST_BE_FILLED: Mapping[str, frozenset[str]] = {
     "prepare": frozenset({"output_path", "output_labels_path"}),
@@ -144,7 +144,7 @@ class Steps:
             StepFailedError: or a class below it: the container failed; the message names the log.
             StepOutputError: it ended well and left no usable output, or something that is no file.
             EmptyInputError: an input is missing or empty.
-            DiskFullError: there is too little space to begin.
+            DiskFullError: there is too little space to begin, or none was left on the way.
             CancelledError: ``cancel`` was set.
             MedPerfError: as :meth:`ready`.
         """
@@ -155,9 +155,10 @@ class Steps:
         shutil.rmtree(scratch, ignore_errors=True)  # left by an agent that was killed
         scratch.mkdir(parents=True)
         try:
-            return self._run(
-                ready, task, step_id, inputs, outputs, log_path, limits, cancel, scratch
-            )
+            with disk_errors(self._work):
+                return self._run(
+                    ready, task, step_id, inputs, outputs, log_path, limits, cancel, scratch
+                )
         except StepFailedError as error:
             raise _with_log(error, ready.record, log_path) from error
         finally:

@@ -69,7 +69,7 @@ class Store:
             DiskFullError: there is no space left; nothing was changed.
             UnavailableError: another process kept the file locked for too long.
         """
-        with self._lock, _named_errors(self.path):
+        with self._lock, named_errors(self.path):
             if self._connection.in_transaction:
                 yield self._connection
                 return
@@ -90,25 +90,25 @@ class Store:
 
     def rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """Every row that a query answers."""
-        with self._lock, _named_errors(self.path):
+        with self._lock, named_errors(self.path):
             return self._connection.execute(query, values).fetchall()
 
     def row(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
         """The first row that a query answers, if there is one."""
-        with self._lock, _named_errors(self.path):
+        with self._lock, named_errors(self.path):
             found: Row | None = self._connection.execute(query, values).fetchone()
             return found
 
     def changed_elsewhere(self) -> bool:
         """Whether another process wrote to the file since this was last asked; very cheap."""
-        with self._lock, _named_errors(self.path):
+        with self._lock, named_errors(self.path):
             version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
             changed, self._version = version != self._version, version
             return changed
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    with _named_errors(path):
+    with named_errors(path):
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
@@ -139,7 +139,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, components: Iterable[Component]) -> None:
-    with _named_errors(None):
+    with named_errors(None):
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.execute(
@@ -186,7 +186,14 @@ def _statements(script: str) -> Iterator[str]:
 
 
 @contextmanager
-def _named_errors(path: Path | None) -> Iterator[None]:
+def named_errors(path: Path | None) -> Iterator[None]:
+    """Say in our words what SQLite means by an error that is not about a statement's content.
+
+    Raises:
+        DiskFullError: there is no space left.
+        UnavailableError: another process keeps the file locked.
+        MedPerfError: the file cannot be used.
+    """
     try:
         yield
     except sqlite3.OperationalError as error:
