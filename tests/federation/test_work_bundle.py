@@ -1,5 +1,6 @@
 """A work bundle is taken in whole, once, and as the server signed it; or not at all."""
 
+import base64
 import json
 import shutil
 import zipfile
@@ -84,6 +85,16 @@ def test_an_answer_that_was_changed_on_the_way_spoils_the_bundle(site, file):
 
     error = refused(site, changed(file, promote), errors.SignatureError)
     assert "/api/v1/benchmarks/" in error.detail
+
+
+@pytest.mark.parametrize("body", [b"cut sho", b"[]", b"{}"])
+def test_an_answer_about_keys_that_is_none_spoils_the_bundle(site, file, body):
+    def spoil(manifest):
+        for each in manifest["answers"]:
+            if each["target"].startswith("/api/v1/log/keys"):
+                each["body"] = base64.b64encode(body).decode()
+
+    refused(site, changed(file, spoil), errors.MalformedFileError)
 
 
 def test_an_answer_passed_off_as_another_question_s_spoils_the_bundle(site, file):

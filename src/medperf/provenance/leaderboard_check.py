@@ -21,8 +21,8 @@ def check_leaderboard(leaderboard: Any, verdict: Verdict) -> None:
         leaderboard: as the bundle holds it, not checked in any way yet.
         verdict: holds the results and gets the findings.
     """
-    numbers, counted = _of_results(verdict)
     try:
+        numbers, counted = _of_results(verdict)
         _check_plan(leaderboard, verdict)
         for row in leaderboard["rows"]:
             _check_row(row, numbers, counted, verdict)

@@ -10,7 +10,6 @@
 Files are checked where they are used, like files from a network: by the digest that was registered.
 """
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,9 +24,15 @@ from medperf.client.carrying import (
     unpack_file,
 )
 from medperf.client.log_watch import KEYS, LogWatch, size_of
-from medperf.domain.errors import BundleReplayedError, ConflictError, NotCarriedError
+from medperf.domain.errors import (
+    BundleReplayedError,
+    ConflictError,
+    MalformedFileError,
+    NotCarriedError,
+)
 from medperf.domain.identifiers import format_time
 from medperf.provenance.answer_signing import verify_answer
+from medperf.provenance.canonical import read_json
 from medperf.provenance.keys import PublicKey
 from medperf.site.offline import GRANTS
 from medperf.site.store.mailbox import Mailbox
@@ -125,8 +130,10 @@ def _server_key(manifest: WorkManifest, log_watch: LogWatch) -> PublicKey:
     """The key that signed the bundle's answers: the one known here, or one that followed it."""
     for each in manifest.answers:
         if _is_about_keys(each, log_watch):
-            told = json.loads(each.body)
-            if len(told.get("statements", ())) >= len(log_watch.keys.spans):
+            told = read_json(each.body)
+            if not isinstance(told, dict) or not {"statements", "proof"} <= told.keys():
+                raise MalformedFileError("the bundle's answer about the server's keys is none")
+            if len(told["statements"]) >= len(log_watch.keys.spans):
                 log_watch.learn(told)
             break
     return log_watch.keys.current.public
