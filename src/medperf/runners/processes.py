@@ -29,10 +29,13 @@ def children_of(process: int) -> list[int]:
 
 def descendants_of(root: int) -> Iterator[int]:
     """Yield everything below ``root``; a process that ends meanwhile is left out."""
-    for thread in _threads(root):
-        for child in _read(f"/proc/{root}/task/{thread}/children").split():
-            yield int(child)
-            yield from descendants_of(int(child))
+    ahead = [root]  # a list of what is to come: a step may nest deeper than functions may
+    while ahead:
+        process = ahead.pop()
+        for thread in _threads(process):
+            children = _read(f"/proc/{process}/task/{thread}/children").split()
+            ahead += map(int, children)
+            yield from map(int, children)
 
 
 def _private_bytes(process: int) -> int:
