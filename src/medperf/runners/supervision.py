@@ -26,6 +26,7 @@ _LOOK_EVERY_S = 0.1
 _OUTPUT_EVERY_S = 0.25
 _SCAN_SHARE = 20
 _LAST_WORDS_S = 10.0
+_KILL_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,7 @@ def supervise(
     try:
         _follow(process, log, watch)
     except BaseException:
-        kill()
-        _drain(process, log)
+        _end(process, log, kill)
         raise
     return Ended(process.returncode, watch.peak_bytes)
 
@@ -196,17 +196,29 @@ def _follow(process: "subprocess.Popen[bytes]", log: BoundedLog, watch: _Watch) 
             return
 
 
-def _drain(process: "subprocess.Popen[bytes]", log: BoundedLog) -> None:
-    """Take the last words of a killed step; whoever holds the pipe open is not waited for."""
+def _end(process: "subprocess.Popen[bytes]", log: BoundedLog, kill: Callable[[], None]) -> None:
+    """Kill a step and take its last words; whoever holds the pipe open is not waited for.
+
+    A step that is just starting has nothing to kill yet, so it is killed again and again until the
+    program that started it has ended, too.
+    """
+    kill()
+    again_at = time.monotonic() + _KILL_AGAIN_S
+    until = time.monotonic() + _LAST_WORDS_S
     pipe = _pipe(process)
     poller = select.poll()
     poller.register(pipe, select.POLLIN | select.POLLHUP)
-    until = time.monotonic() + _LAST_WORDS_S
-    while time.monotonic() < until and poller.poll(_LAST_WORDS_S * 1000):
-        chunk = os.read(pipe, _CHUNK)
-        if not chunk:
-            break
-        log.write(chunk)
+    is_open = True
+    while time.monotonic() < until and (is_open or process.poll() is None):
+        if time.monotonic() >= again_at and process.poll() is None:
+            kill()
+            again_at = time.monotonic() + _KILL_AGAIN_S
+        if not is_open:
+            time.sleep(_LOOK_EVERY_S)
+        elif poller.poll(_LOOK_EVERY_S * 1000):
+            chunk = os.read(pipe, _CHUNK)
+            log.write(chunk)
+            is_open = bool(chunk)
     process.kill()
     process.wait()
 
