@@ -34,7 +34,7 @@ _INSTALL: Mapping[str, str] = {
     "docker": "Install and start Docker, or Podman, which needs no root.",
     "podman": "Install Podman, or Docker.",
     "apptainer": "Install Apptainer if models come in that form.",
-    "sandbox": "Install bubblewrap, or allow user namespaces or Landlock.",
+    "sandbox": "Allow unprivileged user namespaces, or use a kernel with Landlock (5.13).",
 }
 _REPAIR: Mapping[str, str] = {
     "docker": "Start its daemon, or let this user reach it (group 'docker'); or install Podman.",
