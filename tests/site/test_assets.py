@@ -1,6 +1,7 @@
 """Assets: nothing is used unchecked, nothing is fetched twice, nothing half-done stays."""
 
 import hashlib
+import os
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,13 @@ def test_other_addresses_are_refused(local, url):
 def test_missing_path_is_named(local, tmp_path):
     with pytest.raises(DownloadError, match="nowhere"):
         local.file(FileReference(url=str(tmp_path / "nowhere"), digest=REFERENCE.digest))
+
+
+def test_a_device_or_a_pipe_is_not_read(local, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in ("/dev/zero", str(tmp_path / "pipe")):
+        with pytest.raises(InvalidRequestError, match="device or a pipe"):
+            local.file(FileReference(url=place, digest=sha256(b"")))
 
 
 def test_folder_stands_for_its_packed_form(local, tmp_path):

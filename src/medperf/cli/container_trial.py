@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-import yaml
 
 from medperf.cli.command import wants_json
 from medperf.cli.container_files import config_file_of, parameters_of
@@ -20,7 +19,7 @@ from medperf.domain.errors import InvalidRequestError, StepFailedError
 from medperf.runners import config_file
 from medperf.runners.archives import unpack
 from medperf.runners.base import Limits, Outcome, require_success
-from medperf.runners.plan import plan_step
+from medperf.runners.plan import plan_step, write_parameters
 from medperf.runners.selection import standard_runners
 
 SHOWN_BYTES = 64 * 1024
@@ -149,11 +148,7 @@ def _source(config: ContainerConfig, file: Path, scratch: Path) -> Path | None:
 def _parameters(path: Path | None, scratch: Path) -> Path | None:
     # Written again from its values, as a site does with what was registered.
     values = parameters_of(path)
-    if values is None:
-        return None
-    written = scratch / "parameters_file.yaml"
-    written.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
-    return written
+    return None if values is None else write_parameters(values, scratch / "parameters_file.yaml")
 
 
 def _folder(path: Path | None, scratch: Path) -> Path | None:

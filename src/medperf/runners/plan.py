@@ -10,6 +10,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from medperf.domain.containers import TASK_RULES, ContainerConfig, Mount, RunArgs, TaskSpec
 from medperf.domain.errors import (
@@ -80,6 +83,12 @@ def plan_step(
         mounts=mounts,
         limits=allowed,
     )
+
+
+def write_parameters(values: Mapping[str, Any], place: Path) -> Path:
+    """Write registered parameters as the file that a container finds, the same everywhere."""
+    place.write_text(yaml.safe_dump(dict(values), sort_keys=False), encoding="utf-8")
+    return place
 
 
 def parse_size(text: str) -> int:

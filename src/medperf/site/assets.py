@@ -230,6 +230,8 @@ class Assets:
         if source.is_dir():
             pack(source, part)
             return
+        if not source.is_file():
+            raise InvalidRequestError(f"{source} is a device or a pipe", hint="Check the path.")
         require_space(part.parent, source.stat().st_size, reserve_bytes=self._reserve_bytes)
         with disk_errors(part.parent), source.open("rb") as reading, part.open("wb") as writing:
             while chunk := reading.read(_CHUNK):

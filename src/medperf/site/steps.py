@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from medperf.domain.container_records import Container
@@ -29,7 +28,7 @@ from medperf.domain.errors import (
 )
 from medperf.runners.base import Image, Limits, Outcome, Runner, StepMount, require_success
 from medperf.runners.outputs import sweep
-from medperf.runners.plan import plan_step
+from medperf.runners.plan import plan_step, write_parameters
 from medperf.runners.selection import RunnerSet
 from medperf.site.assets import Assets
 from medperf.site.data_files import holds_files
@@ -230,9 +229,7 @@ def _parameters(spec: TaskSpec, record: Container, scratch: Path) -> Path | None
     """The registered parameters as a file, where the task asks for them; none: an empty table."""
     if "parameters_file" not in spec.input_volumes:
         return None
-    place = scratch / "parameters_file.yaml"
-    place.write_text(yaml.safe_dump(record.parameters or {}, sort_keys=False), encoding="utf-8")
-    return place
+    return write_parameters(record.parameters or {}, scratch / "parameters_file.yaml")
 
 
 def _no_files(spec: TaskSpec, scratch: Path) -> Path | None:
