@@ -17,7 +17,6 @@ from typing import NoReturn
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Connection
-from uvicorn.supervisors import Multiprocess
 
 from medperf.domain.clock import Clock, system_clock
 from medperf.domain.errors import ConflictError, EmptyInputError
@@ -38,6 +37,7 @@ from medperf.server.logs import configure_logs
 from medperf.server.metrics import MULTIPROCESS_VARIABLE
 from medperf.server.people.queries import INVITATIONS
 from medperf.server.people.service import issue_invitation
+from medperf.server.processes import Processes
 from medperf.server.settings import (
     ADDRESS_FILE,
     KEY_FILE,
@@ -50,8 +50,6 @@ from medperf.server.settings import (
 
 FOLDER_VARIABLE = "MEDPERF_SERVER"
 _GRACE_S = 20
-_STARTING_S = 60
-"""On a busy machine a process takes long to load; ended too early, none would ever be ready."""
 
 
 def init(
@@ -144,7 +142,6 @@ def _serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
-        timeout_worker_healthcheck=_STARTING_S,
         timeout_keep_alive=75,
         backlog=2048,
     )
@@ -157,7 +154,7 @@ def _serve(
     signal.signal(signal.SIGTERM, _exit)
     try:
         if processes > 1:
-            Multiprocess(config, sockets=listening).run()
+            Processes(config, listening).run()
         else:
             uvicorn.Server(config).run(sockets=listening)
     finally:
