@@ -93,3 +93,12 @@ def test_an_idle_site_loads_no_numerical_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_server_starts_without_the_parts_of_scipy_that_take_long_to_load():
+    code = (
+        "import sys, medperf.server.operations\n"
+        "print(sorted({'scipy.optimize', 'scipy.stats'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

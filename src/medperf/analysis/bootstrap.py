@@ -27,11 +27,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import gamma
-from scipy.stats import poisson
+from scipy.special import gamma, pdtr
 
 from medperf.analysis.estimates import Bools, Floats, Integers
+from medperf.analysis.roots import root
 from medperf.domain.errors import InestimableError
 
 REPLICATES = 1000
@@ -227,11 +226,11 @@ def _stretch(p: int) -> float:
     def excess(power: float) -> float:
         return float(gamma(1 + 2 * power) / gamma(1 + power) ** 2) - 1 - p / (p - 2)
 
-    return float(brentq(excess, 1.0, 2.0, xtol=1e-15))
+    return root(excess, 1.0, 2.0, xtol=1e-15)
 
 
 def _poisson(rng: np.random.Generator, b: int, p: int) -> Floats:
-    cumulative = poisson.cdf(np.arange(24), 1.0)
+    cumulative = pdtr(np.arange(24), 1.0)
     return np.searchsorted(cumulative, _uniform(rng, b, p)).astype(np.float64)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
+from scipy import special
 
 from medperf.analysis.estimates import Floats
+from medperf.analysis.roots import root
 
 
 class BetweenSites(StrEnum):
@@ -51,7 +51,7 @@ def heterogeneity(
         return Heterogeneity(0.0, 0, 1.0, 0.0, 0.0)
     tau2 = (tau2_dl if estimator is BetweenSites.DERSIMONIAN_LAIRD else tau2_pm)(values, variances)
     i2 = max(0.0, (q - degrees) / q) if q > 0 else 0.0
-    return Heterogeneity(q, degrees, float(stats.chi2.sf(q, degrees)), tau2, i2)
+    return Heterogeneity(q, degrees, float(special.chdtrc(degrees, q)), tau2, i2)
 
 
 def cochran_q(values: Floats, variances: Floats, tau2: float) -> float:
@@ -82,4 +82,4 @@ def tau2_pm(values: Floats, variances: Floats) -> float:
         return 0.0
     # Q falls with tau2, and at this bound every weight is below degrees over the spread.
     high = float(((values - np.mean(values)) ** 2).sum()) / degrees
-    return float(brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-12))
+    return root(excess, 0.0, high, xtol=1e-14)

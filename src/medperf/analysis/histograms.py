@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from medperf.analysis.estimates import LEVEL, Bools, Estimate, Floats, Integers, Method
 from medperf.analysis.intervals import logit, wilson
+from medperf.analysis.roots import root
 from medperf.domain.errors import InestimableError
 
 MOST_HIDDEN = 0.6
@@ -228,7 +228,7 @@ def _likely_share(points: Floats, mean: float) -> Floats:
     if excess(_STEEP) < 0 or excess(-_STEEP) > 0:
         # None below the bin and all below its end, also where rounding put the mean outside.
         return ((points >= 1) | ((points > 0) & (points >= mean))).astype(np.float64)
-    rate = float(brentq(excess, -_STEEP, _STEEP, xtol=1e-9))
+    rate = root(excess, -_STEEP, _STEEP, xtol=1e-9)
     if abs(rate) < _FLAT:
         return points
     # Both forms are the same share; each keeps clear of overflow on its side.
