@@ -1,11 +1,8 @@
 """Moments: what a mean, a variance and a shape need, mergeable without the cases behind them."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
-
-import numpy as np
 
 from medperf.analysis.estimates import Floats, demand_finite
 from medperf.domain.errors import InestimableError
@@ -53,16 +50,6 @@ class Moments:
             raise InestimableError("a variance needs two cases")
         return self.m2 / (self.n - 1)
 
-    @property
-    def skewness(self) -> float:
-        """The third standardized moment; 0 where all values are equal."""
-        return 0.0 if self.m2 <= 0 else math.sqrt(self.n) * self.m3 / self.m2**1.5
-
-    @property
-    def excess_kurtosis(self) -> float:
-        """The fourth standardized moment less 3; 0 where all values are equal."""
-        return 0.0 if self.m2 <= 0 else self.n * self.m4 / self.m2**2 - 3.0
-
     def merged(self, other: "Moments") -> "Moments":
         """The moments of both sets of values together.
 
@@ -97,9 +84,3 @@ NO_CASES = Moments(n=0, mean=0.0, m2=0.0)
 def merge(parts: Iterable[Moments]) -> Moments:
     """The moments of all cases of all parts."""
     return reduce(Moments.merged, parts, NO_CASES)
-
-
-def cross_moment(first: Floats, second: Floats) -> float:
-    """Sum of products of deviations: what a covariance of two metrics needs beside the moments."""
-    a, b = demand_finite(first, "the first values"), demand_finite(second, "the second values")
-    return float(np.dot(a - a.mean(), b - b.mean()))

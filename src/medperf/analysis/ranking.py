@@ -36,11 +36,6 @@ class RankedModel:
     rank_to: int
     tie_group: int
 
-    @property
-    def may_be_best(self) -> bool:
-        """Whether no model is significantly better."""
-        return self.rank_from == 1
-
 
 @dataclass(frozen=True, slots=True)
 class Worst:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from medperf.analysis.bootstrap import Statistic
 from medperf.analysis.estimates import Bools, Floats
+from medperf.analysis.metrics.binary import CALIBRATION_BINS, calibration_bins
 from medperf.domain.case_table import Evidence, level_of
 
-CALIBRATION_BINS = 10
 _SLACK = 1e-9  # counting instead of dividing: 0.9 * 10 negatives must allow one false positive
 _NOTHING = 1e-12  # a spread this small beside the whole is what rounding leaves of none
 
@@ -94,7 +94,7 @@ def specificity_at_sensitivity(positive: Bools, scores: Floats, level: float) ->
 
 def calibration_error(positive: Bools, scores: Floats) -> Statistic:
     """Mean over cases of the gap between the mean score and the observed share of the bin."""
-    bins = np.minimum((scores * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    bins = calibration_bins(scores)
     surplus = np.zeros((scores.size, CALIBRATION_BINS))
     surplus[np.arange(scores.size), bins] = scores - positive
 
