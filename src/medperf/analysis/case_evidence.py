@@ -316,7 +316,8 @@ class _Cases:
 
     def _n_classes(self, reference: Floats) -> int:
         """As many as the usable cases of the dataset show, also where a subgroup shows fewer."""
-        return int(np.nanmax(np.where(self._usable, reference, np.nan))) + 1
+        shown = reference[self._usable & np.isfinite(reference)]
+        return int(shown.max(initial=-1)) + 1
 
     def _histogram(
         self, positive: Bools, scores: Floats, patients: Integers
