@@ -13,7 +13,7 @@ from medperf.runners.fake import FakeRunner
 from medperf.runners.selection import RunnerSet
 from medperf.site.app import open_site
 from medperf.site.events import site_log
-from medperf.site.settings import set_setting
+from medperf.site.settings import set_settings
 
 
 class TestSite:
@@ -28,8 +28,8 @@ class TestSite:
         self.functions = {"infer": infer, "evaluate": evaluate}
 
     def set(self, **settings):
-        for key, value in settings.items():
-            set_setting(self.folder / "site.yaml", key, str(value))
+        changes = {key: str(value) for key, value in settings.items()}
+        set_settings(self.folder / "site.yaml", changes)
 
     def let(self, text):
         """Put a policy in force, as the site's people would."""

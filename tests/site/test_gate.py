@@ -113,7 +113,7 @@ def result(statement):
     )
 
 
-def dataset(site_id=4):
+def dataset(**changes):
     return Dataset.model_validate(
         {
             "id": 3,
@@ -123,10 +123,11 @@ def dataset(site_id=4):
             "preparator_id": 1,
             "fingerprint": INPUTS.dataset_fingerprint,
             "n_cases": 9,
-            "site_id": site_id,
+            "site_id": 4,
             "organization_id": 1,
             "state": "development",
             "created_at": NOW,
+            **changes,
         }
     )
 
@@ -536,7 +537,11 @@ def test_text_in_statistics_does_not_leave(case):
 
 def test_a_registration_that_was_sent_before_is_found(case):
     case.server.error = errors.DuplicateError()
-    case.server.stored = [dataset(site_id=9), dataset()]
+    case.server.stored = [
+        dataset(id=1, state="withdrawn"),
+        dataset(id=2, preparator_id=9),
+        dataset(),
+    ]
     assert case.gate.register_dataset(dataset_form(), released_by="A", role="o").id == 3
 
 

@@ -10,6 +10,7 @@ from medperf.domain.benchmarks import AnalysisPlan, PlannedMetric
 from medperf.domain.datasets import Dataset
 from medperf.domain.errors import (
     ConflictError,
+    DuplicateError,
     FingerprintMismatchError,
     NotFoundError,
     StepFailedError,
@@ -134,10 +135,11 @@ class Site(Hospital):
         )
         self.test = CompatibilityTest(self.steps, folder / "test", limits=lambda _: LIMITS)
 
-    def prepared(self):
-        data, labels = self.raw()
+    def prepared(self, name="first"):
+        raw = self.folder / "raw"
+        data, labels = (raw / "data", raw / "labels") if raw.exists() else self.raw()
         number = self.datasets.add(
-            "first",
+            name,
             PREPARATOR,
             raw_data_path=data,
             raw_labels_path=labels,
@@ -220,6 +222,16 @@ def test_what_the_server_has_of_a_dataset_is_found(site):
     assert site.registration.at_server(dataset).id == 50
     site.server.known[50] = site.server.known[50].model_copy(update={"state": "withdrawn"})
     assert site.registration.at_server(dataset) is None
+
+
+def test_the_same_files_are_not_registered_twice(site):
+    first, second = site.registered(), site.prepared("second")
+    with pytest.raises(DuplicateError, match="dataset 50: here it is 'first'"):
+        site.registration.register(second, released_by="ada", role="owner")
+    assert site.datasets.get(second).dataset_id is None
+    site.server.known[50] = site.server.known[50].model_copy(update={"state": "withdrawn"})
+    assert site.registration.register(second, released_by="ada", role="owner").dataset_id == 51
+    assert site.datasets.get(first).dataset_id == 50
 
 
 def test_two_processes_do_not_register_one_dataset(site):

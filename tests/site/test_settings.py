@@ -8,7 +8,7 @@ from medperf.site.settings import (
     SettingsFile,
     parse_settings,
     read_settings,
-    set_setting,
+    set_settings,
     write_settings,
 )
 
@@ -70,16 +70,16 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
 def test_setting_one_line_keeps_the_others(path):
     path.write_text(path.read_text() + "# our own note\n")
     before = path.read_text()
-    assert set_setting(path, "runner", "docker").runner == "docker"
+    assert set_settings(path, {"runner": "docker"}).runner == "docker"
     assert path.read_text() == before.replace("runner: auto", "runner: docker")
 
 
 def test_a_setting_that_is_not_in_the_file_is_added(tmp_path):
     place = tmp_path / "site.yaml"
     place.write_text(IDENTITY)
-    assert set_setting(place, "gpus", "0,1").gpus == "0,1"
+    assert set_settings(place, {"gpus": "0,1"}).gpus == "0,1"
     assert place.read_text() == IDENTITY + "gpus: '0,1'\n"
-    assert set_setting(place, "gpus", "0").gpus == "0"
+    assert set_settings(place, {"gpus": "0"}).gpus == "0"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_setting_that_is_not_in_the_file_is_added(tmp_path):
 def test_a_change_that_is_refused_changes_nothing(path, key, value, said):
     before = path.read_text()
     with pytest.raises(InvalidRequestError) as caught:
-        set_setting(path, key, value)
+        set_settings(path, {key: value})
     assert said in caught.value.detail
     assert path.read_text() == before
     assert [entry.name for entry in path.parent.iterdir()] == ["site.yaml"]
@@ -104,7 +104,7 @@ def test_a_change_that_is_refused_changes_nothing(path, key, value, said):
 def test_a_running_program_sees_changes_and_survives_mistakes(path):
     file = SettingsFile(path)
     assert file.current().workers == 2
-    set_setting(path, "workers", "3")
+    set_settings(path, {"workers": "3"})
     assert file.current().workers == 3
     path.write_text("workers: [")
     assert file.current().workers == 3
@@ -115,3 +115,19 @@ def test_a_file_that_could_never_be_read_is_an_error(tmp_path):
     place.write_text("a: [")
     with pytest.raises(MalformedFileError):
         SettingsFile(place).current()
+
+
+def test_of_several_changes_all_are_made_or_none(path):
+    before = path.read_text()
+    with pytest.raises(InvalidRequestError, match="workers cannot be 'many'"):
+        set_settings(path, {"runner": "docker", "workers": "many"})
+    assert path.read_text() == before
+    changed = set_settings(path, {"runner": "docker", "workers": "3"})
+    assert (changed.runner, changed.workers) == ("docker", 3)
+
+
+@pytest.mark.parametrize(("key", "meant"), [("Workers", "workers"), ("memory", "memory_bytes")])
+def test_a_mistyped_setting_is_guessed(path, key, meant):
+    with pytest.raises(InvalidRequestError) as raised:
+        set_settings(path, {key: "2"})
+    assert meant in raised.value.advice

@@ -48,6 +48,11 @@ def as_known(error: BaseException) -> errors.MedPerfError:
             known = errors.DiskFullError(f"{error.filename or 'the disk'}: {error.strerror}")
         case OSError(filename=str() | os.PathLike() as path):
             known = errors.UnreadableFileError(f"{os.fspath(path)}: {error.strerror}")
+        case UnicodeDecodeError(start=place):
+            known = errors.MalformedFileError(
+                f"what was to be read as text is not UTF-8, from byte {place} on",
+                hint="Save the file as UTF-8, or name another one.",
+            )
         case ValueError() if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
             known = errors.InvalidRequestError("; ".join(_invalid_fields(error.errors())))
         case _:

@@ -274,21 +274,21 @@ def retry(
 @command.command(name="set", example="medperf site set workers=4 runner=podman")
 @click.argument("settings", nargs=-1, required=True, metavar="SETTING=VALUE...")
 @folder_option
-def set_settings(settings: tuple[str, ...], folder: str | None) -> None:
+def set_(settings: tuple[str, ...], folder: str | None) -> None:
     """Change settings in site.yaml; a running agent takes them up at once."""
     from medperf.site.folder import SiteFolder
-    from medperf.site.settings import read_settings, set_setting
+    from medperf.site.settings import set_settings
 
     place = SiteFolder(require_folder(folder))
     place.require()
+    changes = {}
     for text in settings:
         key, equals, value = text.partition("=")
         if not equals:
             raise click.BadParameter(f"{text!r} is not SETTING=VALUE", param_hint="SETTING=VALUE")
-        set_setting(place.settings, key, value)
-    changed = read_settings(place.settings).model_dump(mode="json")
-    keys = [text.partition("=")[0] for text in settings]
-    said = ", ".join(f"{key} is {changed[key]}" for key in keys)
+        changes[key] = value
+    changed = set_settings(place.settings, changes).model_dump(mode="json")
+    said = ", ".join(f"{key} is {changed[key]}" for key in changes)
     show_done(f"{said}.", changed)
 
 

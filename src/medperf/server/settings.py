@@ -54,7 +54,7 @@ class ServerSettings(BaseModel):
         """
         path = folder / SETTINGS_FILE
         try:
-            read = yaml.safe_load(path.read_text())
+            read = yaml.safe_load(path.read_text("utf-8"))
         except FileNotFoundError:
             raise EmptyInputError(
                 f"{folder} is no server's folder: it has no {SETTINGS_FILE}",

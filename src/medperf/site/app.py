@@ -54,7 +54,7 @@ from medperf.site.resources import Capacity, Resources
 from medperf.site.retention import Retention
 from medperf.site.review import Review
 from medperf.site.screening import Screening
-from medperf.site.settings import Settings, SettingsFile, set_setting
+from medperf.site.settings import Settings, SettingsFile
 from medperf.site.status import SiteStatus, site_status
 from medperf.site.steps import Steps
 from medperf.site.store import (
@@ -153,14 +153,6 @@ class Site:
             ForbiddenError: the name is not listed for the user.
         """
         return acting_person(self.settings.people, name=name, role=role)
-
-    def set(self, key: str, value: str) -> Settings:
-        """Change one setting; a running agent takes it up at once.
-
-        Raises:
-            InvalidRequestError: there is no such setting, or it cannot have this value.
-        """
-        return set_setting(self.folder.settings, key, value)
 
     def status(self) -> SiteStatus:
         """How the site is; asks nothing of the server."""

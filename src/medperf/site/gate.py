@@ -338,8 +338,7 @@ class Gate:
                 dataset = self._client.datasets.register(form)
             except errors.DuplicateError:
                 # Sent before by an attempt that was killed.
-                mine = self._client.datasets.list(fingerprint=form.fingerprint, mine=True)
-                known = next((d for d in mine if d.site_id == self._site_id), None)
+                known = self._known_dataset(form)
                 if known is None:
                     raise
                 dataset = known
@@ -378,6 +377,13 @@ class Gate:
         except _REFUSALS as error:
             self._ledger.answered(line, error.code)
             raise
+
+    def _known_dataset(self, form: DatasetForm) -> Dataset | None:
+        found = self._client.datasets.list(fingerprint=form.fingerprint, site_id=self._site_id)
+        return next(
+            (d for d in found if d.state != "withdrawn" and d.preparator_id == form.preparator_id),
+            None,
+        )
 
     def _known_association(self, form: AssociationForm) -> Association | None:
         found = self._client.associations.list(

@@ -268,6 +268,11 @@ def _incomplete(what: str, report: Report | None, result: StepResult) -> Prepara
     return PreparationIncompleteError(
         f"{what}: {cases} (exit code {result.outcome.exit_code});"
         f" the log is {result.outcome.log_path}",
+        # Without a report there is no case to correct: it is the data as a whole, or their paths.
+        hint=None
+        if report
+        else "Read the log, correct the raw data or their paths (--data,"
+        " --labels), and prepare again.",
         n_outstanding=waiting,
         exit_code=result.outcome.exit_code,
         log=str(result.outcome.log_path),

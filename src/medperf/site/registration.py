@@ -6,7 +6,7 @@ what the server has already is taken up instead of registered again.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from medperf.domain.associations import Association, AssociationForm, Associatio
 from medperf.domain.benchmarks import Benchmark
 from medperf.domain.container_records import Container
 from medperf.domain.datasets import Dataset, DatasetForm
-from medperf.domain.errors import ConflictError, NotFoundError, TransitionError
+from medperf.domain.errors import ConflictError, DuplicateError, NotFoundError, TransitionError
 from medperf.policy.dataset_statistics import DisclosedStatistics
 from medperf.provenance.canonical import digest_of, read_json
 from medperf.provenance.envelope import sign
@@ -152,6 +152,7 @@ class Registration:
 
         Raises:
             WithheldError: the statistics hold something that may not leave.
+            DuplicateError: another dataset here has the same files and is registered.
             MedPerfError: as :meth:`show`, or as the server answers.
         """
         with only_one(self._datasets.get(number)):
@@ -159,9 +160,10 @@ class Registration:
             if dataset.dataset_id is not None:
                 return dataset
             form = self.show(number, supersedes_id=supersedes_id)
-            registered = self.at_server(dataset) or self._door.register_dataset(
-                form, released_by=released_by, role=role
-            )
+            registered = self.at_server(dataset)
+            if registered is None:
+                self._require_new(dataset)
+                registered = self._door.register_dataset(form, released_by=released_by, role=role)
             return self._datasets.act(
                 number, "register", actor=released_by, dataset_id=registered.id
             )
@@ -175,20 +177,27 @@ class Registration:
         if dataset.dataset_id is not None:
             found = self._client.datasets.get(dataset.dataset_id)
             return None if found.state == "withdrawn" else found
+        return next((one for one, holder in self._same_files(dataset) if holder is None), None)
+
+    def _require_new(self, dataset: LocalDataset) -> None:
+        for one, holder in self._same_files(dataset):
+            if holder is not None:
+                raise DuplicateError(
+                    f"the files of {dataset.name!r} are registered already, as dataset {one.id}:"
+                    f" here it is {holder.name!r}",
+                    hint=f"Use that one; 'medperf dataset discard' deletes {dataset.name!r}.",
+                )
+
+    def _same_files(self, dataset: LocalDataset) -> Iterator[tuple[Dataset, LocalDataset | None]]:
+        """What the site registered of these files and did not withdraw, and which it is here."""
         for found in self._client.datasets.list(
             fingerprint=dataset.fingerprint, site_id=self._site_id
         ):
-            is_taken = False
-            with suppress(NotFoundError):
-                self._datasets.of_server(found.id)
-                is_taken = True
-            if (
-                not is_taken
-                and found.state != "withdrawn"
-                and found.preparator_id == dataset.preparator.id
-            ):
-                return found
-        return None
+            if found.state != "withdrawn" and found.preparator_id == dataset.preparator.id:
+                holder = None
+                with suppress(NotFoundError):
+                    holder = self._datasets.of_server(found.id)
+                yield found, holder
 
     def submit(self, number: int, *, reason: str = "") -> Dataset:
         """Make a registered dataset operational: from then on it does not change.

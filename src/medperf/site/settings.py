@@ -6,6 +6,8 @@ line without touching the others. What the server says can never change it.
 
 import os
 import tempfile
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -138,33 +140,43 @@ def write_settings(path: Path, settings: Settings) -> None:
     replace_file(path, "\n".join(lines).lstrip() + "\n")
 
 
-def set_setting(path: Path, key: str, value: str) -> Settings:
-    """Change one setting in place, keeping every other line; whole or not at all.
+def set_settings(path: Path, changes: Mapping[str, str]) -> Settings:
+    """Change settings in place, keeping every other line: all of them, or none.
 
     Args:
         path: the ``site.yaml``.
-        key: the setting.
-        value: as it would be written in the file.
+        changes: settings with their values, as they would be written in the file.
 
     Raises:
         InvalidRequestError: there is no such setting, it is not a person's to change, or the value
             is not one it can have. The file is then as before.
         MalformedFileError: the file itself cannot be read.
     """
-    if key not in Settings.model_fields or key in IDENTITY:
-        known = ", ".join(name for name in Settings.model_fields if name not in IDENTITY)
-        raise InvalidRequestError(f"{key!r} cannot be set; settings: {known}")
     text = path.read_text("utf-8")
-    parse_settings(text, path.name)
-    try:
-        line = _line(key, yaml.safe_load(value))
-        changed = _with_line(text, key, line)
-        settings = parse_settings(changed, path.name)
-    except (MalformedFileError, yaml.YAMLError) as error:
-        detail = error.detail if isinstance(error, MalformedFileError) else "this is not YAML"
-        raise InvalidRequestError(f"{key} cannot be {value!r}: {detail}") from None
-    replace_file(path, changed)
+    settings = parse_settings(text, path.name)
+    for key, value in changes.items():
+        _require_known(key)
+        try:
+            text = _with_line(text, key, _line(key, yaml.safe_load(value)))
+            settings = parse_settings(text, path.name)
+        except (MalformedFileError, yaml.YAMLError) as error:
+            detail = error.detail if isinstance(error, MalformedFileError) else "this is not YAML"
+            raise InvalidRequestError(
+                f"{key} cannot be {value!r}: {detail}", hint="Nothing was changed; try again."
+            ) from None
+    replace_file(path, text)
     return settings
+
+
+def _require_known(key: str) -> None:
+    known = [name for name in Settings.model_fields if name not in IDENTITY]
+    if key in known:
+        return
+    near = get_close_matches(key.lower(), known, n=3, cutoff=0.5)
+    raise InvalidRequestError(
+        f"{key!r} cannot be set; settings: {', '.join(known)}",
+        hint=f"Did you mean {' or '.join(near)}?" if near else None,
+    )
 
 
 def set_log_key(path: Path, key: str) -> None:

@@ -129,7 +129,10 @@ def _require_ready(form: AssociationForm, benchmark: Wire, subject: Wire) -> Non
     if benchmark["state"] != "approved":
         raise NotOperationalError(f"benchmark {benchmark['id']} is {benchmark['state']}")
     if subject["state"] != "operation":
-        raise NotOperationalError(f"{form.kind} {subject['id']} is in {subject['state']}")
+        told = f"{form.kind} {subject['id']} is not operational: its state is {subject['state']}"
+        submit = f"medperf {form.kind} submit {subject['id']}"
+        advice = f"Submit it first: {submit}" if subject["state"] == "development" else None
+        raise NotOperationalError(told, hint=advice)
     if (
         form.kind is AssociationKind.DATASET
         and subject["preparator_id"] != benchmark["preparator_id"]
