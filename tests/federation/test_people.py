@@ -88,6 +88,15 @@ def test_what_was_decided_already_cannot_be_decided_again(site):
         opened.review.approve(1, ADA)
 
 
+def test_whoever_changes_their_mind_hears_how_it_is_asked_again(site):
+    site.settle()
+    decide(site, "reject")
+    with site.opened() as opened:
+        with pytest.raises(ConflictError) as raised:
+            opened.review.approve(1, ADA)
+        assert "medperf site retry 1" in raised.value.advice
+
+
 def test_deciding_about_something_else_than_was_shown_is_refused(site):
     site.settle()
     with site.opened() as opened, pytest.raises(ConflictError, match="not what was shown"):

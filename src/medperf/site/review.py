@@ -27,6 +27,8 @@ from medperf.site.store.jobs import RETRIED, Decision, Failure, Job, Jobs
 from medperf.site.store.votes import Vote, Votes
 
 RUN, RELEASE = "run", "release"
+_AGAIN = frozenset({"failed", "withheld", "rejected"})
+"""States from which a person can have a job start again."""
 _QUESTIONS = {"waiting_to_run": RUN, "waiting_to_release": RELEASE}
 
 
@@ -91,9 +93,12 @@ class Review:
         """
         job = self._jobs.get(number)
         if job.state not in _QUESTIONS:
+            again = f"To have it asked again: medperf site retry {number}"
             raise ConflictError(
                 f"job {number} waits for nobody, it is {job.state}",
-                hint="'medperf site inbox' lists what waits for a person.",
+                hint=again
+                if job.state in _AGAIN
+                else "'medperf site inbox' lists what waits for a person.",
             )
         return self._item(job)
 
@@ -133,7 +138,7 @@ class Review:
             UnavailableError: the server must hear of it and is away.
         """
         job = self._jobs.get(number)
-        if job.state not in {"failed", "withheld", "rejected"}:
+        if job.state not in _AGAIN:
             raise TransitionError(f"job {number} is {job.state}; nothing failed")
         if job.execution_id is not None:
             if job.failure_owed:
