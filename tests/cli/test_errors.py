@@ -135,6 +135,6 @@ def test_a_reader_that_leaves_is_no_error():
 
 
 def test_a_file_that_is_no_text_is_one_error(medperf, tmp_path):
-    (tmp_path / "plan.json").write_bytes(b"caf\xe9")
+    (tmp_path / "plan.json").write_bytes(b"abc\xe9")
     ran = medperf("verify", "x.bundle", "--log-key", tmp_path / "plan.json")
     assert (ran.status, "not UTF-8, from byte 3 on" in ran.err) == (2, True)
