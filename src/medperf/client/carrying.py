@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 
 from medperf.domain.errors import ConflictError, MalformedFileError, NotFoundError
 from medperf.domain.identifiers import UtcTime
+from medperf.domain.wire import first_fault
 from medperf.provenance.answer_signing import AnsweredRequest
 from medperf.provenance.canonical import canonical_bytes, read_json
 from medperf.provenance.envelope import Envelope, sign, verify
@@ -260,9 +261,7 @@ def _validated(kind: type[M], document: Any, path: Path) -> M:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise MalformedFileError(f"{path.name}: {place}: {first['msg']}") from None
+        raise MalformedFileError(f"{path.name}: {first_fault(error)}") from None
 
 
 def _digest(path: Path) -> str:

@@ -1,8 +1,8 @@
-"""The two shapes everything on the wire has: forms go in, records come out."""
+"""The two shapes everything on the wire has: forms go in, records come out; and what is none."""
 
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 T = TypeVar("T")
 
@@ -37,3 +37,12 @@ class Reason(Form):
 
     reason: str = ""
     statement: dict[str, Any] | None = None
+
+
+def first_fault(error: ValidationError, whole: str = "the document") -> str:
+    """Where a value is not what it must be, and why: the first fault, in one line.
+
+    ``whole`` names the value itself, where no part of it is wrong alone.
+    """
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or whole}: {first['msg']}"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from medperf.domain.errors import MalformedFileError
+from medperf.domain.wire import first_fault
 from medperf.provenance.canonical import canonical_bytes, read_json
 from medperf.provenance.envelope import Envelope
 
@@ -69,10 +70,8 @@ class Bundle(BaseModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the document"
             raise MalformedFileError(
-                f"not a bundle: {place}: {first['msg']}",
+                f"not a bundle: {first_fault(error)}",
                 hint="'medperf result bundle' and 'medperf benchmark bundle' write bundles.",
             ) from None
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from medperf.domain.errors import MalformedFileError, SignatureError
+from medperf.domain.wire import first_fault
 from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
 from medperf.provenance.keys import PublicKey, Signer
 
@@ -76,9 +77,7 @@ class Envelope(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise MalformedFileError(f"not a DSSE envelope: {place}: {first['msg']}") from None
+            raise MalformedFileError(f"not a DSSE envelope: {first_fault(error)}") from None
 
     def to_bytes(self) -> bytes:
         """Write the JSON form, always the same bytes for the same envelope."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medperf.domain.errors import InvalidRequestError, MalformedFileError
 from medperf.domain.identifiers import is_digest
+from medperf.domain.wire import first_fault
 from medperf.provenance.canonical import canonical_bytes, digest_of, read_json
 from medperf.provenance.predicates import PREDICATES, Predicate
 
@@ -113,7 +114,7 @@ def _read(payload: bytes) -> _Wire:
     try:
         return _Wire.model_validate(document)
     except ValidationError as error:
-        raise MalformedFileError(f"not an in-toto statement: {_first(error)}") from None
+        raise MalformedFileError(f"not an in-toto statement: {first_fault(error)}") from None
 
 
 def _statement(payload: bytes, wire: _Wire, predicate: type[P]) -> Statement[P]:
@@ -123,7 +124,9 @@ def _statement(payload: bytes, wire: _Wire, predicate: type[P]) -> Statement[P]:
     try:
         said = predicate.model_validate(wire.predicate)
     except ValidationError as error:
-        raise MalformedFileError(f"not a {predicate.kind} statement: {_first(error)}") from None
+        raise MalformedFileError(
+            f"not a {predicate.kind} statement: {first_fault(error)}"
+        ) from None
     return Statement(subjects=subjects, predicate=said, digest=digest_of(payload))
 
 
@@ -133,8 +136,3 @@ def _digest(subject: _Subject) -> str:
         if is_digest(digest := f"{algorithm}:{value}"):
             return digest
     raise MalformedFileError(f"subject {subject.name!r} has neither a sha256 nor a blake3 digest")
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'the document'}: {first['msg']}"

@@ -11,7 +11,7 @@ from medperf.domain.errors import (
     InvalidRequestError,
 )
 from medperf.domain.lifecycle import Lifecycle
-from medperf.domain.wire import Form
+from medperf.domain.wire import Form, first_fault
 from medperf.server.call import Call, Wire
 from medperf.server.db.queries import View, row
 from medperf.server.db.writing import record
@@ -88,9 +88,7 @@ def edited(form: type[F], thing: Wire, changes: dict[str, Any]) -> F:
     try:
         return form.model_validate({**before, **changes})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise InvalidRequestError(f"{place}: {first['msg']}") from None
+        raise InvalidRequestError(first_fault(error, "the body")) from None
 
 
 def registered(call: Call, noun: str, number: int) -> None:

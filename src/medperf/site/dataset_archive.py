@@ -30,6 +30,7 @@ from medperf.domain.errors import (
     UnsafeArchiveError,
 )
 from medperf.domain.identifiers import Digest, Name, UtcTime
+from medperf.domain.wire import first_fault
 from medperf.provenance.sealing import Sealer, Secret, Unsealer
 from medperf.site.data_files import data_files
 from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
@@ -292,9 +293,7 @@ def _read_manifest(tar: tarfile.TarFile) -> _Manifest:
     try:
         return _Manifest.model_validate_json(content.read() if content else b"")
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise MalformedFileError(f"{MANIFEST} is wrong at {place}: {first['msg']}") from error
+        raise MalformedFileError(f"{MANIFEST} is wrong at {first_fault(error)}") from error
 
 
 @contextmanager

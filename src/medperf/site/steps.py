@@ -26,6 +26,7 @@ from medperf.domain.errors import (
     StepFailedError,
     StepOutputError,
 )
+from medperf.domain.wire import first_fault
 from medperf.runners.base import Image, Limits, Outcome, Runner, StepMount, require_success
 from medperf.runners.outputs import sweep
 from medperf.runners.plan import plan_step, write_parameters
@@ -218,10 +219,8 @@ def config_of(container: Container) -> ContainerConfig:
     try:
         return ContainerConfig.model_validate(container.config)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise ContainerConfigError(
-            f"the config of container {container.name!r} is wrong at {place}: {first['msg']}"
+            f"the config of container {container.name!r} is wrong at {first_fault(error)}"
         ) from error
 
 

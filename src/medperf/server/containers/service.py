@@ -8,6 +8,7 @@ from medperf.domain import lifecycle
 from medperf.domain.container_records import ContainerForm
 from medperf.domain.containers import ContainerConfig, faults
 from medperf.domain.errors import ContainerConfigError
+from medperf.domain.wire import first_fault
 from medperf.provenance.canonical import digest_of
 from medperf.server.acts import find_act, perform, sides_of_owner
 from medperf.server.call import Call, Wire
@@ -84,9 +85,7 @@ def _require_sound(form: ContainerForm) -> None:
     try:
         config = ContainerConfig.model_validate(form.config)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the config"
-        raise ContainerConfigError(f"{place}: {first['msg']}") from None
+        raise ContainerConfigError(first_fault(error, "the config")) from None
     found = faults(config, form.role)
     if found:
         raise ContainerConfigError(

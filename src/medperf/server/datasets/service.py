@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from pydantic import ValidationError
-
 from medperf.domain import lifecycle
 from medperf.domain.containers import Role
 from medperf.domain.datasets import DatasetForm
@@ -11,7 +9,6 @@ from medperf.domain.errors import (
     DuplicateError,
     ForbiddenError,
     InvalidRequestError,
-    MalformedFileError,
     NotFoundError,
     NotOperationalError,
 )
@@ -69,7 +66,7 @@ def register(call: Call, form: DatasetForm) -> Wire:
         created_at=call.now,
     )
     registered(call, "dataset", number)
-    append(call, Said("dataset", f"dataset:{number}", read_envelope(form.statement)))
+    append(call, Said("dataset", f"dataset:{number}", Envelope.from_value(form.statement)))
     return get(call, number)
 
 
@@ -108,7 +105,7 @@ def _require_speaker(call: Call, dataset: Wire) -> None:
 
 
 def _verified_site(call: Call, form: DatasetForm, preparator: Wire) -> Wire:
-    envelope = read_envelope(form.statement)
+    envelope = Envelope.from_value(form.statement)
     said_by = read_statement(envelope.content, DatasetPredicate).predicate
     site = row(call.connection, sites, sites.c.id == said_by.site_id)
     caller = call.caller
@@ -158,17 +155,3 @@ def _require_new(call: Call, form: DatasetForm, site: Wire) -> None:
             f"these files are dataset {known['id']} already",
             hint="Use that one, or withdraw it first.",
         )
-
-
-def read_envelope(document: dict[str, Any]) -> Envelope:
-    """Read a DSSE envelope out of a form.
-
-    Raises:
-        MalformedFileError: if it is none.
-    """
-    try:
-        return Envelope.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise MalformedFileError(f"not a DSSE envelope: {place}: {first['msg']}") from None

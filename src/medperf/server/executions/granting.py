@@ -11,11 +11,10 @@ from medperf.domain.errors import (
 )
 from medperf.domain.executions import GrantRequest, Pair
 from medperf.domain.identifiers import format_time
-from medperf.provenance.envelope import sign
+from medperf.provenance.envelope import Envelope, sign
 from medperf.provenance.predicates import GrantPredicate
 from medperf.provenance.statements import make_statement, read_statement
 from medperf.server.call import Call, Wire
-from medperf.server.datasets.service import read_envelope
 from medperf.server.db.tables import executions
 from medperf.server.db.writing import add, change, record
 from medperf.server.executions import queries
@@ -78,7 +77,9 @@ def _granted(
 
 
 def _same_again(call: Call, execution: Wire, inputs: Wire) -> Wire:
-    said = read_statement(read_envelope(execution["granted"]).content, GrantPredicate).predicate
+    said = read_statement(
+        Envelope.from_value(execution["granted"]).content, GrantPredicate
+    ).predicate
     if said.site_key_id != call.caller.key_id or _changed(said, inputs):
         raise GrantError(
             f"execution {execution['id']} was granted to another key or for other inputs",

@@ -25,6 +25,7 @@ from medperf.domain.errors import (
 from medperf.domain.identifiers import format_time
 from medperf.domain.lifecycle import Side
 from medperf.domain.results import FreeFormResult, ResultForm, TypedResult
+from medperf.domain.wire import first_fault
 from medperf.policy.disclosure import check_result, check_size
 from medperf.provenance.canonical import canonical_bytes, digest_of
 from medperf.provenance.envelope import Envelope, verified_signers
@@ -36,7 +37,6 @@ from medperf.server.acts import find_act, perform
 from medperf.server.benchmarks.queries import whole
 from medperf.server.benchmarks.service import refresh_completeness
 from medperf.server.call import SERVER, Call, Wire
-from medperf.server.datasets.service import read_envelope
 from medperf.server.db.queries import numbered
 from medperf.server.db.tables import datasets, executions, models, results
 from medperf.server.db.writing import add, record
@@ -58,12 +58,12 @@ def get(call: Call, number: int) -> Wire:
 def submit(call: Call, form: ResultForm) -> Wire:
     """A site hands in the one result of a grant."""
     site_id = require_site(call)
-    envelope = read_envelope(form.statement)
+    envelope = Envelope.from_value(form.statement)
     said, signed_by = _verified(call, envelope, site_id)
     execution = numbered(call.connection, executions, said.grant_id)
     if execution is None or execution["site_id"] != site_id:
         raise NotFoundError(f"no grant {said.grant_id} was given to this site")
-    grant = read_statement(read_envelope(execution["granted"]).content, GrantPredicate)
+    grant = read_statement(Envelope.from_value(execution["granted"]).content, GrantPredicate)
     _require_answers_grant(said, signed_by, grant)
     _require_usable(call, execution, grant.predicate)
     benchmark = whole(call.connection, execution["benchmark_id"])
@@ -175,9 +175,7 @@ def _checked_document(call: Call, said: ResultPredicate, execution: Wire, benchm
     try:
         document = kind.model_validate(said.result)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise InvalidRequestError(f"result: {place}: {first['msg']}") from None
+        raise InvalidRequestError(f"result: {first_fault(error)}") from None
     raw = document.values if isinstance(document, FreeFormResult) else said.result
     dataset = numbered(call.connection, datasets, execution["dataset_id"])
     checked = check_result(raw, plan, n_cases=dataset["n_cases"] if dataset else None, by_site=True)
