@@ -107,6 +107,23 @@ def test_associations_are_decided_with_an_own_key(federation, key, decide, asked
     assert found.state in {"approved", "rejected"}
 
 
+def test_who_asked_takes_it_back_with_an_own_key_without_seeing_the_container(
+    federation, key, decide
+):
+    model = federation.model(federation.vera, "Other")
+    asked = federation.ask(federation.cara, federation.benchmark_record, model)
+    assert federation.cara.client.models.get(model.id).container_id is None
+    assert decide(federation.cara, "association", asked.id, "withdraw", key).state == "withdrawn"
+
+
+def test_a_request_of_a_dataset_is_taken_back_with_an_own_key(federation, decide):
+    key = PrivateKey.generate()
+    register(federation.hana, key)
+    cases = federation.dataset(federation.north, federation.benchmark_record, "Others")
+    asked = federation.ask(federation.hana, federation.benchmark_record, cases)
+    assert decide(federation.hana, "association", asked.id, "withdraw", key).state == "withdrawn"
+
+
 def test_a_benchmark_is_approved_with_an_own_key(federation, decide):
     key = PrivateKey.generate()
     register(federation.admin, key)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from medperf.domain import lifecycle
+from medperf.domain.associations import names_its_subject
 from medperf.domain.errors import InvalidRequestError
 from medperf.domain.people import User
 
@@ -164,11 +165,14 @@ def _of_benchmark(server: "ServerClient", number: int, action: str) -> _Facts | 
 def _of_association(server: "ServerClient", number: int, action: str) -> _Facts:
     found = server.associations.get(number)
     target = lifecycle.ASSOCIATION.apply(found.state, action).target
-    if found.dataset_id is not None:
-        digests = {"dataset": server.datasets.get(found.dataset_id).fingerprint}
-        return target, "dataset", found.dataset_id, digests, found.benchmark_id
-    model_id = found.model_id or 0
-    return target, "model", model_id, _of_model(server, model_id), found.benchmark_id
+    number = found.dataset_id or found.model_id or 0
+    if not names_its_subject(found.state, target):
+        digests = {"benchmark": server.benchmarks.get(found.benchmark_id).digest}
+    elif found.dataset_id is not None:
+        digests = {"dataset": server.datasets.get(number).fingerprint}
+    else:
+        digests = _of_model(server, number)
+    return target, found.kind.value, number, digests, found.benchmark_id
 
 
 def _of_model(server: "ServerClient", number: int) -> dict[str, str]:

@@ -70,3 +70,12 @@ class Association(Record):
     priority: int = 0
     created_at: UtcTime
     decided_at: UtcTime | None = None
+
+
+def names_its_subject(before: str, after: str) -> bool:
+    """Whether a decision that takes an association on names what takes part, by its digests.
+
+    A request that is taken back undecided names the benchmark instead: whoever made it may never
+    have seen what the other side has.
+    """
+    return (before, after) != ("pending", "withdrawn")

@@ -1,7 +1,9 @@
 """Who takes part in a benchmark: either side asks, the other decides, nobody decides alone."""
 
+from collections.abc import Mapping
+
 from medperf.domain import lifecycle
-from medperf.domain.associations import AssociationForm, AssociationKind
+from medperf.domain.associations import AssociationForm, AssociationKind, names_its_subject
 from medperf.domain.errors import (
     AssociationDeniedError,
     DuplicateError,
@@ -253,11 +255,17 @@ def _log(call: Call, thing: Wire, state: str, reason: str, actor: str | None = N
         f"association:{thing['id']}",
         decision=state,
         about=(kind, number),
-        digests=subject_digests(call.connection, kind, number),
+        digests=_digests(call, thing, state),
         benchmark_id=thing["benchmark_id"],
         reason=reason,
         actor=actor,
     )
+
+
+def _digests(call: Call, thing: Wire, state: str) -> Mapping[str, str | None]:
+    if names_its_subject(thing["state"], state):
+        return subject_digests(call.connection, thing["kind"], thing[f"{thing['kind']}_id"])
+    return {"benchmark": whole(call.connection, thing["benchmark_id"])["digest"]}
 
 
 def _follow(call: Call, thing: Wire, state: str) -> None:
