@@ -159,3 +159,23 @@ def test_a_task_that_fails_shows_what_it_printed_and_what_was_not_mounted(medper
     problem = medperf("container", "run", "my-model", "infer", *given, "--json").problem
     assert problem["code"] == "step-failed"
     assert problem["context"]["printed"]
+
+
+def test_an_engine_that_cannot_run_source_gives_way_and_says_so(medperf, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    medperf("container", "new", "model", "mine")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "mine" / "main.py").write_text("")
+    given = ("--input", "data_path=data", "--output", "output_path=out", "--runner", "podman")
+    ran = medperf("container", "run", "mine", "infer", *given)
+    assert "podman runs no SourceArchive; sandbox does." in ran.err
+
+
+def test_what_no_site_runs_yet_is_said_of_a_good_config(medperf, tmp_path):
+    medperf("container", "new", "model", tmp_path / "mine")
+    config = tmp_path / "mine" / "container_config.yaml"
+    assert medperf("container", "check", config).err == ""
+    text = config.read_text()
+    config.write_text(text.replace(": SourceArchive", ": EncryptedDockerArchive"))
+    ran = medperf("container", "check", config)
+    assert (ran.status, "No site runs an EncryptedDockerArchive yet" in ran.err) == (0, True)

@@ -54,7 +54,10 @@ def test_an_environment_holds_texts_as_they_are_written() -> None:
     [
         ("DockerImage", "Docker", 1, "unknown container type 'Docker' (use one of: DockerImage"),
         ("shm_size: 8g", "privileged: true", 7, "unknown key 'privileged' (use one of: command"),
-        ("shm_size: 8g", "shm_size: big", 7, "string should match pattern"),
+        ("shm_size: 8g", "shm_size: big", 7, "'big' is no size (write it as in 8g"),
+        ("gpus: all", "gpus: many", 8, "'many' names no GPUs (write all, how many"),
+        ("gpus: all", "gpus: [0]", 8, "[0] names no GPUs"),
+        ("gpus: all", "gpus: -1", 8, "-1 names no GPUs"),
         ("/mlcommons/volumes/data", "data", 11, "is a relative path"),
         ("/mlcommons/volumes/data", "/a/../b", 11, "climbs out"),
         ("/mlcommons/volumes/data", "/mlcommons/volumes/predictions", 13, "mount path of data_path"),
@@ -77,6 +80,45 @@ def test_a_fault_is_on_its_line(old: str, new: str, line: int, message: str) -> 
 def test_all_faults_are_said_at_once() -> None:
     text = GOOD.replace("data_path", "data").replace("/mlcommons/volumes/pred", "pred")
     assert set(lines(text)) == {10, 11, 13}
+
+
+def test_faults_of_form_hide_no_broken_rules() -> None:
+    text = (
+        GOOD.replace("DockerImage", "Docker")
+        .replace("shm_size: 8g", "shm_siz: 8x")
+        .replace("/mlcommons/volumes/data, type: directory", "data, typ: directory")
+        .replace("mount_path: /mlcommons/volumes/predictions, type: directory", "type: folder")
+        + "      other: {mount_path: /a/../b, type: file}\ncolor: red\n"
+    )
+    found = lines(text, Role.EVALUATOR)
+    assert set(found) == {1, 3, 7, 11, 13, 14, 15}
+    assert "relative path" in found[11]
+    assert "the key 'type' is missing" in found[11]
+    assert "'mount_path' is missing" in found[13]
+    assert "no mount 'other'" in found[14]
+    assert "climbs out" in found[14]
+
+
+def test_a_key_that_is_written_twice_hides_no_other_fault() -> None:
+    found = lines(GOOD.replace("image: org", "image: a\nimage: org").replace("infer:", "infre:"))
+    assert set(found) == {3}
+    found = lines(GOOD.replace("image: org", "image: a\nimage: org").replace("data_path:", "data:"))
+    assert set(found) == {3, 11, 12}
+
+
+def test_too_much_that_is_wrong_is_said_alone() -> None:
+    assert set(lines("container_type: DockerImage\nimage: x\ntasks: 3\ncolor: red\n")) == {3, 4}
+
+
+def test_an_older_file_without_an_image_is_read_as_what_it_is() -> None:
+    text = "name: x\ntasks:\n  infer:\n    parameters: {inputs: {}, outputs: {}}\n"
+    [said] = lines(text).values()
+    assert said == "no image is named (add docker.image)\n"
+
+
+def test_a_file_that_holds_itself_is_refused() -> None:
+    [said] = lines("a: &x [*x]\n").values()
+    assert "holds itself" in said
 
 
 def test_the_role_is_checked_too() -> None:

@@ -6,7 +6,7 @@ import click
 
 from medperf.cli import listing
 from medperf.cli.command import Noun, wants_json
-from medperf.cli.output import show_done, show_record, write, write_json
+from medperf.cli.output import note, show_done, show_record, write, write_json
 from medperf.cli.tables import Column
 from medperf.domain.lifecycle import CONTAINER
 
@@ -80,12 +80,16 @@ def check(path: Path, role: str | None) -> None:
     file = config_file_of(path)
     faults = config_file.check(file, Role(role) if role else None)
     if faults:
+        told = f"{len(faults)} faults" if len(faults) > 1 else "a fault"
         raise ContainerConfigError(
-            "\n".join([f"{file} has {len(faults)} faults", *(f"  {fault}" for fault in faults)]),
+            "\n".join([f"{file} has {told}", *(f"  {fault}" for fault in faults)]),
             hint="Correct the lines named above and check again.",
             faults=[fault.model_dump(mode="json") for fault in faults],
         )
-    tasks = list(config_file.load(file).tasks)
+    config = config_file.load(file)
+    if config.container_type.is_encrypted:
+        note(f"No site runs an {config.container_type} yet: nothing releases its key.")
+    tasks = list(config.tasks)
     show_done(
         f"{file} keeps the container contract; tasks: {', '.join(tasks)}.",
         {"file": str(file), "faults": [], "tasks": tasks},

@@ -89,6 +89,8 @@ def _run(trial: Trial, scratch: Path, log: Path) -> Outcome:
         _tell_missing(trial, task)
     runners = standard_runners(scratch / "runner", allow_bare=trial.allow_bare)
     runner = runners.choose(config.container_type, trial.runner)
+    if trial.runner not in {None, runner.name}:
+        note(f"{trial.runner} runs no {config.container_type}; {runner.name} does.")
     image = runner.resolve(config, source=_source(config, file, scratch))
     limits = Limits()
     if trial.timeout_s is not None:

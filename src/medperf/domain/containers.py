@@ -55,13 +55,16 @@ class Mount(_Value):
     type: MountType
 
 
+_GPUS = r"^(all|[0-9]+|device=[0-9A-Za-z:.-]+(,[0-9A-Za-z:.-]+)*)$"
+
+
 class RunArgs(_Value):
     """How the container is started; everything else about isolation is the site's to decide."""
 
     command: str | tuple[str, ...] | None = None
     entrypoint: str | None = None
     shm_size: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[bkmgBKMG]?$")] | None = None
-    gpus: Annotated[int, Field(ge=0)] | str | None = None
+    gpus: Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=_GPUS)] | None = None
     environment: Mapping[str, str] = Field(default_factory=dict)
 
 

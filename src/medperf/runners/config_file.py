@@ -4,6 +4,7 @@
 values. Every fault carries the line it is on, so a person mends the file in one go.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +14,34 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from medperf.domain.containers import ContainerConfig, ContainerType, Fault, Role, RunArgs, faults
+from medperf.domain.containers import (
+    CONVENTIONAL_ROOT,
+    ContainerConfig,
+    ContainerType,
+    Fault,
+    Role,
+    RunArgs,
+    faults,
+)
 from medperf.domain.errors import ContainerConfigError
 from medperf.runners.mlcube import as_written, to_contract
 
 MAX_BYTES = 256 * 1024
 _MAX_NODES = 20_000
 _TOP_KEYS = ("container_type", "image", "tasks")
+_STANDING: Mapping[str, str] = {
+    "container_type": ContainerType.DOCKER_IMAGE,
+    "image": "missing",
+    "type": "directory",
+    "command": "missing",
+}
+"""What stands in for a value that is wrong or missing, to find what else is."""
+
+_RUN_ARGS: Mapping[str, tuple[str, str]] = {
+    "command": ("a command is a text or a list of texts", "put each argument in quotes"),
+    "gpus": ("{!r} names no GPUs", 'write all, how many, or "device=0,1"'),
+    "shm_size": ("{!r} is no size", "write it as in 8g or 512m"),
+}
 
 
 def load(path: Path, role: Role | None = None) -> ContainerConfig:
@@ -77,34 +99,68 @@ def _read(text: str, role: Role | None) -> tuple[ContainerConfig | None, list[Fa
         message = f"this is not YAML: {error.problem or error}"
         return None, [Fault(path=(), message=message, remedy="correct the line", line=line)]
     except (yaml.YAMLError, RecursionError) as error:
-        message = f"this is not YAML: {type(error).__name__}"
+        is_deep = isinstance(error, RecursionError)
+        message = f"this is not YAML: {'it nests too deep, or holds itself' if is_deep else error}"
         return None, [Fault(path=(), message=message, remedy="correct the file")]
-    config = None
-    if not document.faults:
-        config, document.faults = _convert(data)
+    config, found = _convert(data)
+    document.faults += found
     if config is not None:
-        document.faults = faults(config, role)
-        if config.calling == "mlcube":
-            document.faults = [as_written(fault) for fault in document.faults]
+        wrong = {fault.path for fault in found}
+        broken = [fault for fault in faults(config, role) if fault.path not in wrong]
+        document.faults += map(as_written, broken) if config.calling == "mlcube" else broken
     return config, sorted(document.located(), key=lambda fault: fault.line or 0)
 
 
 def _convert(data: Any) -> tuple[ContainerConfig | None, list[Fault]]:
+    """The config, and what is wrong with its form; no config where too much is to say what else."""
     if not isinstance(data, dict):
         message = "a config is a mapping"
         return None, [Fault(path=(), message=message, remedy=f"start with {_TOP_KEYS[0]}:")]
-    if "container_type" not in data and ("docker" in data or "singularity" in data):
+    found: list[Fault] = []
+    if _is_older(data):
         data, found = to_contract(data)
         if found:
             return None, found
     else:
-        unknown = [key for key in data if key not in _TOP_KEYS]
-        if unknown:
-            return None, [_unknown((str(key),), _TOP_KEYS) for key in unknown]
+        found = [_unknown((str(key),), _TOP_KEYS) for key in data if key not in _TOP_KEYS]
+        data = {key: data[key] for key in data if key in _TOP_KEYS}
     try:
-        return ContainerConfig.model_validate(data), []
+        return ContainerConfig.model_validate(data), found
     except ValidationError as error:
-        return None, [_translate(problem) for problem in error.errors()]
+        wrong = [_translate(problem) for problem in error.errors()]
+    return _readable(data, wrong), [*found, *wrong]
+
+
+def _is_older(data: Mapping[str, Any]) -> bool:
+    if "container_type" in data:
+        return False
+    tasks = data.get("tasks")
+    values = tasks.values() if isinstance(tasks, dict) else ()
+    has_parameters = any(isinstance(task, dict) and "parameters" in task for task in values)
+    return "docker" in data or "singularity" in data or has_parameters
+
+
+def _readable(data: Any, wrong: list[Fault]) -> ContainerConfig | None:
+    """The config without what is wrong in its form, so that all its faults are said at once."""
+    data = copy.deepcopy(data)
+    try:
+        for path in {fault.path for fault in wrong}:
+            _mend(data, path)
+        return ContainerConfig.model_validate(data)
+    except (ValidationError, LookupError, TypeError):
+        return None
+
+
+def _mend(data: Any, path: tuple[str, ...]) -> None:
+    *above, last = path
+    for step in above:
+        data = data[step]
+    if last == "mount_path":
+        data[last] = f"{CONVENTIONAL_ROOT}/missing/{above[-1]}"
+    elif last in _STANDING:
+        data[last] = _STANDING[last]
+    else:
+        del data[last]
 
 
 def _translate(problem: ErrorDetails) -> Fault:
@@ -115,7 +171,7 @@ def _translate(problem: ErrorDetails) -> Fault:
         return _unknown(path, _keys_at(path))
     if kind == "missing":
         return Fault(
-            path=path[:-1],
+            path=path,
             message=f"the key {path[-1]!r} is missing",
             remedy=f"add {path[-1]}:",
         )
@@ -123,11 +179,11 @@ def _translate(problem: ErrorDetails) -> Fault:
         known = ", ".join(ContainerType)
         message = f"unknown container type {problem['input']!r}"
         return Fault(path=path, message=message, remedy=f"use one of: {known}")
-    if "command" in path:  # one message for the two forms a command may have
-        path = path[: path.index("command") + 1]
-        message = "a command is a text or a list of texts"
-        return Fault(path=path, message=message, remedy="put each argument in quotes")
-    return Fault(path=path, message=problem["msg"].lower(), remedy="see the container contract")
+    if path[2:3] == ("run_args",) and path[3] in _RUN_ARGS:
+        message, remedy = _RUN_ARGS[path[3]]  # one, whatever forms it may have
+        return Fault(path=path[:4], message=message.format(problem["input"]), remedy=remedy)
+    message = problem["msg"][:1].lower() + problem["msg"][1:]
+    return Fault(path=path, message=message, remedy="see the container contract")
 
 
 def _keys_at(path: tuple[str, ...]) -> tuple[str, ...]:
