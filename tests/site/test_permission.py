@@ -119,6 +119,22 @@ def test_budgets_hold_over_restarts_replays_and_a_clock_that_jumps(tmp_path_fact
     assert all(sum(one == model for one, _ in going) <= 2 for model, _ in going)
 
 
+def test_a_policy_that_is_put_in_force_while_one_looks_is_the_one_or_the_other(processes):
+    looking, changing, _ = processes
+    changing.policy.put_in_force(most(1))
+    latest = looking.policy.versions.latest
+
+    def and_then_it_changes():
+        looking.policy.versions.latest = latest
+        found = latest()
+        changing.policy.put_in_force(most(2))
+        return found
+
+    looking.policy.versions.latest = and_then_it_changes
+    current = looking.policy.current()
+    assert (current.problem, current.version) == ("", 2)
+
+
 def test_a_job_that_starts_again_is_one_use(site):
     site.policy.put_in_force(most(1))
     assert [site.asked(7), site.asked(7), site.asked(8)] == [

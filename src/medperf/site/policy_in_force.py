@@ -49,6 +49,14 @@ class SitePolicy:
 
     def current(self) -> InForce:
         """The policy in force now; a change by another process counts at once."""
+        found = self._look()
+        if not found.problem:
+            return found
+        # Another process may be putting one in force just now: see file and line of one moment.
+        with self._store.transaction():
+            return self._look()
+
+    def _look(self) -> InForce:
         latest = self.versions.latest()
         if latest is None:
             return InForce(Policy(None), None, "no policy was ever put in force")
