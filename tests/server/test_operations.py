@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -33,7 +34,14 @@ from medperf.server.db.migrate import is_current
 from medperf.server.db.queries import rows
 from medperf.server.db.session import Database
 from medperf.server.db.tables import invitations, metadata
-from medperf.server.operations import init, invite_user, load_key, write_secret
+from medperf.server.operations import (
+    FOLDER_VARIABLE,
+    init,
+    invite_user,
+    load_key,
+    start,
+    write_secret,
+)
 from medperf.server.settings import (
     ADDRESS_FILE,
     KEY_FILE,
@@ -174,7 +182,7 @@ def _started(folder: Path, processes: int) -> Iterator[tuple[subprocess.Popen, s
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(20)
+            process.wait(120)
 
 
 def _wait_until_ready(folder: Path, process: subprocess.Popen, output, processes: int) -> str:
@@ -222,6 +230,21 @@ def test_a_server_starts_on_a_free_port_and_stops_when_told(folder: Path, proces
     assert "ada@" not in (folder.parent / "output").read_text()
 
 
+def test_who_reads_its_address_at_once_can_connect(folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, "")
+
+    class ConnectedError(Exception):
+        pass
+
+    def connect(_said: str) -> None:
+        host, port = (folder / ADDRESS_FILE).read_text().strip().removeprefix("http://").split(":")
+        socket.create_connection((host, int(port)), timeout=60).close()
+        raise ConnectedError
+
+    with pytest.raises(ConnectedError):
+        start(folder, port=0, on_listening=connect)
+
+
 def test_processes_end_when_the_one_that_started_them_is_killed(folder: Path) -> None:
     with _started(folder, 2) as (process, _):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -234,7 +257,7 @@ def test_processes_end_when_the_one_that_started_them_is_killed(folder: Path) ->
 def _is_alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before or while it is read
         return False
     return state != "Z"
 
@@ -250,13 +273,13 @@ def test_told_to_stop_it_answers_those_who_wait_and_finishes(folder: Path) -> No
         version = site.client.executions.work().version
         heard = []
         waiting = threading.Thread(
-            target=lambda: heard.append(site.client.executions.work(after=version, wait_s=60))
+            target=lambda: heard.append(site.client.executions.work(after=version, wait_s=120))
         )
         waiting.start()
         _until_waiting(address)
         process.send_signal(signal.SIGTERM)
-        waiting.join(30)
-        process.wait(30)
+        waiting.join(120)
+        process.wait(120)
         federation.close()
     assert [work.version for work in heard] == [version]
 
@@ -270,7 +293,7 @@ def _now():
 def _until_waiting(address: str) -> None:
     from urllib.request import urlopen
 
-    for _ in range(400):
+    for _ in range(6000):
         with urlopen(f"{address}/metrics") as answer:
             if b"medperf_agents_waiting 1.0" in answer.read():
                 return

@@ -50,6 +50,7 @@ from medperf.server.settings import (
 
 FOLDER_VARIABLE = "MEDPERF_SERVER"
 _GRACE_S = 20
+_BACKLOG = 2048
 
 
 def init(
@@ -143,11 +144,15 @@ def _serve(
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=75,
-        backlog=2048,
+        backlog=_BACKLOG,
     )
     counted = tempfile.mkdtemp(prefix="medperf-metrics-") if processes > 1 else None
     if counted:
         os.environ[MULTIPROCESS_VARIABLE] = counted
+    if processes == 1:
+        # Whoever reads the address now is answered as soon as the app is there. Of several
+        # processes each listens at a socket of its own, and this one would keep what it gets.
+        listening[0].listen(_BACKLOG)
     (folder / ADDRESS_FILE).write_text(listening.url + "\n")
     on_listening(f"{settings.name} listens at {listening.url} ({processes} process(es))")
     # The runner raises the signal again when it is done; this lets the lines below still run.
