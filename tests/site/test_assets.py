@@ -20,9 +20,11 @@ from medperf.domain.errors import (
     InvalidRequestError,
     MalformedFileError,
     NotSupportedError,
+    UnreadableFileError,
     UnsafeArchiveError,
 )
 from medperf.runners.archives import pack
+from medperf.site import assets as assets_module
 from medperf.site import disk
 from medperf.site.assets import Assets
 
@@ -236,6 +238,22 @@ def test_changed_folder_is_unpacked_again(assets, world, tmp_path):
     assert [path.name for path in again.iterdir()] == ["weights"]
     assert (again / "weights").read_text() == "1 2 3"
     assert world.n_asked == 1
+
+
+def test_folder_that_another_throws_away_while_it_is_looked_at_is_unpacked_again(
+    assets, world, tmp_path, monkeypatch
+):
+    reference = archive(tmp_path, weights="1 2 3")
+    world.files[URL] = (tmp_path / "packed.tar.gz").read_bytes()
+    assets.folder(reference)
+    verify = assets_module.verify_fingerprint
+
+    def while_it_goes(*given, **more):
+        monkeypatch.setattr(assets_module, "verify_fingerprint", verify)
+        raise UnreadableFileError("weights cannot be read: No such file or directory")
+
+    monkeypatch.setattr(assets_module, "verify_fingerprint", while_it_goes)
+    assert (assets.folder(reference) / "weights").read_text() == "1 2 3"
 
 
 def test_link_in_an_archive_is_refused_and_nothing_stays(assets, world, tmp_path):

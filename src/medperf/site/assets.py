@@ -26,10 +26,12 @@ from medperf.domain.errors import (
     DigestMismatchError,
     DownloadError,
     EmptyInputError,
+    FileChangedError,
     FingerprintMismatchError,
     InvalidRequestError,
     IrregularFileError,
     NotSupportedError,
+    UnreadableFileError,
 )
 from medperf.runners.archives import pack, unpack
 from medperf.site.disk import RESERVE_BYTES, disk_errors, require_space
@@ -39,6 +41,14 @@ from medperf.site.fingerprint_cache import FingerprintCache
 
 _CHUNK = 1024 * 1024
 _LOCK_LOOK_S = 0.05
+_NOT_INTACT = (
+    FingerprintMismatchError,
+    EmptyInputError,
+    IrregularFileError,
+    # Another one throws it away just now, for not being what it should be.
+    FileChangedError,
+    UnreadableFileError,
+)
 
 
 class Fetcher(Protocol):
@@ -257,7 +267,7 @@ class Assets:
         try:
             expected = _mark(place).read_text()
             verify_fingerprint(expected, {"asset": place}, cache=self._cache)
-        except (OSError, FingerprintMismatchError, EmptyInputError, IrregularFileError):
+        except (OSError, *_NOT_INTACT):
             return False
         return True
 
