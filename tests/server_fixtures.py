@@ -448,7 +448,8 @@ def serving(app: FastAPI) -> Iterator[str]:
     finally:
         app.state.waiters.close()
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
+        assert not thread.is_alive(), "the server does not stop"
 
 
 @dataclass

@@ -11,17 +11,15 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import structlog
-import uvicorn
+from loopback import Port, Serving
 
 from medperf.cli.main import run
 from medperf.runners.archives import pack
@@ -44,7 +42,7 @@ def isolation():
     """How a command is run without a network here, or None where the machine does not allow it."""
     for how in (["unshare", "-n"], ["unshare", "-rn"]):
         with contextlib.suppress(OSError):
-            done = subprocess.run([*how, "true"], check=False, capture_output=True, timeout=20)
+            done = subprocess.run([*how, "true"], check=False, capture_output=True, timeout=120)
             if done.returncode == 0:
                 return how
     return None
@@ -55,9 +53,8 @@ class Stage:
 
     def __init__(self, root):
         self.root = root
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.port = Port()
+        self.url = self.port.url
 
     def office(self, *words, status=0, who=None):
         arguments = [*map(str, words), "--json"] + (["--profile", who] if who else [])
@@ -74,7 +71,7 @@ class Stage:
             env={**os.environ, "MEDPERF_HOME": str(self.root / "nobody")},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == status, (words, done.stdout, done.stderr)
@@ -149,24 +146,6 @@ def raw(folder, n_cases):
         (folder / kind / "export.csv").write_text("\n".join([header, *rows]) + "\n")
 
 
-@contextlib.contextmanager
-def serving(app, port):
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, ws="none", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 class Quiet(SimpleHTTPRequestHandler):
     """Hosts files and says nothing."""
 
@@ -202,10 +181,11 @@ def stage(tmp_path, monkeypatch):
     token = made.init()
     settings = ServerSettings.load(tmp_path / "server")
     app = build_app(settings, load_key(tmp_path / "server"))
-    with serving(app, int(made.url.rpartition(":")[2])), hosting(tmp_path / "hosted") as hosted:
+    with Serving(app, made.port), hosting(tmp_path / "hosted") as hosted:
         made.people(token)
         made.benchmark(hosted)
         yield made
+    made.port.close()
     structlog.reset_defaults()
 
 

@@ -7,14 +7,11 @@ import contextlib
 import io
 import json
 import shutil
-import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
 import structlog
-import uvicorn
+from loopback import Port, Serving
 
 from medperf.cli import profiles
 from medperf.cli.main import run
@@ -29,36 +26,11 @@ PLAN = (
 )
 
 
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-class _Serving:
+def _serving(folder, port):
     """A server of a folder, in a thread."""
-
-    def __init__(self, folder, port):
-        settings = ServerSettings.load(folder)
-        settings = settings.model_copy(
-            update={"database_url": f"sqlite:///{folder / 'data.sqlite'}"}
-        )
-        config = uvicorn.Config(
-            build_app(settings, load_key(folder)),
-            host="127.0.0.1", port=port, log_config=None, ws="none", timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
-
-    def __enter__(self):
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive(), "the server did not start"
-            time.sleep(0.01)
-
-    def __exit__(self, *_):
-        self._server.should_exit = True
-        self._thread.join()
+    settings = ServerSettings.load(folder)
+    settings = settings.model_copy(update={"database_url": f"sqlite:///{folder / 'data.sqlite'}"})
+    return Serving(build_app(settings, load_key(folder)), port)
 
 
 class _Machine:
@@ -179,8 +151,7 @@ def quiet_server():
 def template(tmp_path_factory, quiet_server):
     """A federation in which a model and a dataset take part and nothing has run yet."""
     root = tmp_path_factory.mktemp("template")
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}"
+    port = Port()
     out, err = io.StringIO(), io.StringIO()
 
     def said():
@@ -198,10 +169,11 @@ def template(tmp_path_factory, quiet_server):
                 "server", "init", "--folder", root / "server", "--name", "Test",
                 "--organization", "Operator", "--admin", "Ada", "--email", "ada@x.example",
             )  # fmt: skip
-            with _Serving(root / "server", port):
-                _come_in(medperf, url, issued, "admin")
-                _build(medperf, root, url)
-    return root, port
+            with _serving(root / "server", port):
+                _come_in(medperf, port.url, issued, "admin")
+                _build(medperf, root, port.url)
+    yield root, port
+    port.close()
 
 
 @pytest.fixture
@@ -212,7 +184,7 @@ def federation(template, tmp_path, monkeypatch, capsys):
         shutil.copytree(origin / name, tmp_path / name)
     monkeypatch.setenv("MEDPERF_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MEDPERF_SITE", str(tmp_path / "site"))
-    with _Serving(tmp_path / "server", port):
+    with _serving(tmp_path / "server", port):
         yield _Machine(tmp_path, capsys.readouterr)
 
 
@@ -303,7 +275,7 @@ def test_what_happened_can_be_looked_up(federation):
 
 def test_an_address_that_is_taken_is_one_error(federation, template, tmp_path):
     problem = federation(
-        "server", "start", "--folder", tmp_path / "server", "--port", template[1], status=6
+        "server", "start", "--folder", tmp_path / "server", "--port", template[1].number, status=6
     )
     assert "--port" in problem["hint"]
 

@@ -101,7 +101,7 @@ def test_an_away_server_is_given_up_after_some_attempts(pauses):
 
 
 def test_an_answer_that_does_not_come_in_time_is_no_answer(server, answer):
-    server.says(answer(body={}, after_s=5))
+    server.says(answer(body={}, after_s=60))
     transport = Transport(server.url, attempts=1)
     with pytest.raises(errors.ServerUnreachableError, match="no answer in time"):
         transport.get("/x", read_timeout_s=0.05)

@@ -155,21 +155,23 @@ def test_code_that_ignores_requests_to_stop_is_stopped(machine) -> None:
 
 
 def test_nothing_outlives_the_time_limit(machine) -> None:
-    with pytest.raises(StepTimedOutError):
-        machine.run(
-            "import os, time\n"
-            "for _ in range(3):\n"
-            "    if os.fork() == 0: os.setsid()\n"
-            "for beat in range(10_000):\n"
-            "    name = f\"{os.environ['MEDPERF_OUTPUT_PATH']}/{os.getpid()}\"\n"
-            "    open(name, 'w').write(str(beat))\n"
-            "    time.sleep(0.02)\n",
-            timeout_s=1.0,
-        )
+    limit_s = 0.5
+    while not any(machine.output.glob("*")):  # it has to begin within its time, which may take long
+        limit_s *= 2
+        with pytest.raises(StepTimedOutError):
+            machine.run(
+                "import os, time\n"
+                "for _ in range(3):\n"
+                "    if os.fork() == 0: os.setsid()\n"
+                "for beat in range(100_000):\n"
+                "    name = f\"{os.environ['MEDPERF_OUTPUT_PATH']}/{os.getpid()}\"\n"
+                "    open(name, 'w').write(str(beat))\n"
+                "    time.sleep(0.02)\n",
+                timeout_s=limit_s,
+            )
     before = {path.name: path.read_text() for path in machine.output.iterdir()}
     time.sleep(0.4)
     assert {path.name: path.read_text() for path in machine.output.iterdir()} == before
-    assert before
 
 
 def test_a_fork_bomb_meets_its_limit(machine) -> None:
@@ -181,8 +183,7 @@ def test_a_fork_bomb_meets_its_limit(machine) -> None:
         "        if os.fork() == 0: time.sleep(600)\n"
         "        started += 1\n"
         "except OSError: print('LIMIT', started)\n"
-        "else: print('ESCAPED')\n"
-        "time.sleep(1)\n"
+        "else: print('ESCAPED'); time.sleep(600)\n"
     )
     try:
         machine.run(text, pids=40)
@@ -196,7 +197,7 @@ def test_memory_beyond_the_limit_is_not_had(machine) -> None:
     text = (
         "import time\nkept = []\n"
         "for _ in range(64): kept.append(bytearray(b'x') * (16 << 20))\n"
-        "print('ESCAPED'); time.sleep(1)"
+        "print('ESCAPED', flush=True); time.sleep(600)"
     )
     try:
         outcome = machine.run(text, memory_bytes=128 * MIB)
@@ -212,9 +213,8 @@ def test_memory_is_counted_over_all_processes(machine) -> None:
         "for _ in range(6):\n"
         "    if os.fork() == 0:\n"
         "        kept = bytearray(os.urandom(1 << 20)) * 40\n"
-        "        time.sleep(2); os._exit(0)\n"
-        "codes = [os.wait()[1] for _ in range(6)]\n"
-        "raise SystemExit(any(codes))"
+        "        time.sleep(600); os._exit(0)\n"
+        "raise SystemExit(os.wait()[1] != 0)"
     )
     try:
         outcome = machine.run(text, memory_bytes=128 * MIB)
@@ -243,7 +243,7 @@ def test_the_disk_cannot_be_filled_by_many_files(machine) -> None:
             "for number in range(1000):\n"
             "    name = f\"{os.environ['MEDPERF_OUTPUT_PATH']}/{number}\"\n"
             "    open(name, 'wb').write(bytes(1 << 20))\n"
-            "    time.sleep(0.02)\n"
+            "    time.sleep(0.05)\n"
         )
     assert sum(path.stat().st_size for path in machine.output.iterdir()) < 200 * MIB
 

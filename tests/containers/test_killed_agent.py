@@ -33,7 +33,7 @@ def test_a_step_ends_with_its_agent_or_is_cleaned_up_after_it(machine) -> None:
 
 def _stops(beat: Path) -> bool:
     """Whether nobody writes any more; without an engine it is the kernel that ends a step, soon."""
-    for _ in range(10):
+    for _ in range(200):
         before = beat.read_text()
         time.sleep(0.3)
         if beat.read_text() == before:

@@ -1,14 +1,12 @@
 """A whole federation in one process: the real server over loopback, real sites, a fake runner."""
 
 import itertools
-import socket
-import threading
 from functools import partial
 from pathlib import Path
 
-import uvicorn
 from federation.hospital_site import TestSite
 from hospital import EVALUATOR_TASKS, MODEL_TASKS, PREPARATOR_TASKS
+from loopback import Port, Serving
 
 from medperf.client.api import ServerClient
 from medperf.client.transport import AccessSecret
@@ -50,14 +48,13 @@ PLAN = {
 class ServerThread:
     """The server app on a loopback port; it can go away and come back with its data."""
 
-    def __init__(self, folder: Path, grant_hours=24):
+    def __init__(self, folder: Path, grant_hours=24, clock=system_clock):
         self.folder = folder
         settings = operations.init(folder, name="Test server")
         settings.model_copy(update={"grant_hours": grant_hours}).save(folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.clock = clock
+        self._port = Port()
+        self.url = self._port.url
         self.people = None  # admin, committee and vendor, shared by all federations here
         self.parts = None  # the committee's preparator and reference model
         self.start()
@@ -66,6 +63,7 @@ class ServerThread:
         for client in self.people or ():
             client.close()
         self.stop()
+        self._port.close()
 
     def admin_invitation(self):
         number = next(_NUMBERS)
@@ -82,21 +80,13 @@ class ServerThread:
             ServerSettings.load(self.folder),
             operations.load_key(self.folder),
             look_for_keys=partial(operations.keys_here, self.folder),
+            clock=self.clock,
         )
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, log_config=None, timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("the server did not start")
-            self._thread.join(0.01)
+        self._serving = Serving(app, self._port)
+        self._serving.start()
 
     def stop(self):
-        self._server.should_exit = True
-        self._thread.join(10)
+        self._serving.stop()
 
 
 class Federation:

@@ -69,7 +69,7 @@ class TestSite:
             finally:
                 stop.set()
                 agent.wake()
-                thread.join(20)
+                thread.join(120)
                 assert not thread.is_alive()
 
     def tasks_run(self):
@@ -93,7 +93,7 @@ class _AnyImage:
         return self._site.runner.resolve(config, **options)
 
 
-def wait_until(condition, within_s=20):
+def wait_until(condition, within_s=120):
     """Wait for something that other threads bring about."""
     end = time.monotonic() + within_s
     while not condition():

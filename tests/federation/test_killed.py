@@ -146,7 +146,7 @@ def test_a_signal_in_the_middle_of_a_step_loses_nothing(federation, number, code
     ) as process:
         assert process.stdout.readline() == b"in the middle\n"
         process.send_signal(number)
-        assert process.wait(30) == code
+        assert process.wait(120) == code
     with site.opened() as opened:
         assert opened.jobs.get(1).state == "inferring"
         assert not opened.status().agent_runs

@@ -229,12 +229,13 @@ def test_nothing_of_a_step_runs_on_after_it(machine, program) -> None:
         pytest.skip("a function has no processes")
     machine.run(
         "import os, time\n"
+        "beat = os.environ['MEDPERF_OUTPUT_PATH'] + '/beat'\n"
         "if os.fork() == 0:\n"
         "    os.setsid()\n"
-        "    for beat in range(1000):\n"
-        "        open(os.environ['MEDPERF_OUTPUT_PATH'] + '/beat', 'w').write(str(beat))\n"
+        "    for number in range(10_000):\n"
+        "        open(beat, 'w').write(str(number))\n"
         "        time.sleep(0.05)\n"
-        "time.sleep(0.3)"
+        "while not os.path.exists(beat): time.sleep(0.01)\n"
     )
     before = (machine.output / "beat").read_text()
     time.sleep(0.4)

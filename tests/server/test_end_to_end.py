@@ -65,14 +65,14 @@ def test_an_agent_that_waits_hears_of_an_approval(server: RunningServer) -> None
     heard = []
     waiting = threading.Thread(
         target=lambda: heard.append(
-            federation.north.client.executions.work(after=before.version, wait_s=30)
+            federation.north.client.executions.work(after=before.version, wait_s=120)
         )
     )
     waiting.start()
     while not len(server.app.state.waiters):
         time.sleep(0.01)
     federation.cara.client.associations.act(asked.id, "approve")
-    waiting.join(20)
+    waiting.join(120)
     [work] = heard
     assert work.version > before.version
     assert model.id in {item.model_id for item in work.items}
@@ -91,14 +91,14 @@ def test_a_server_that_stops_answers_those_who_wait(server: RunningServer) -> No
     heard = []
     waiting = threading.Thread(
         target=lambda: heard.append(
-            federation.north.client.executions.work(after=before.version, wait_s=30)
+            federation.north.client.executions.work(after=before.version, wait_s=120)
         )
     )
     waiting.start()
     while not len(server.app.state.waiters):
         time.sleep(0.01)
     server.app.state.waiters.close()
-    waiting.join(20)
+    waiting.join(120)
     assert heard == [before]
 
 
@@ -112,7 +112,7 @@ def test_a_site_is_seen_when_it_asks_for_work(server: RunningServer) -> None:
 
 def test_a_body_sent_in_pieces_is_limited_too(server: RunningServer) -> None:
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall(
             b"POST /api/v1/invitations/redeem HTTP/1.1\r\nHost: x\r\n"
             b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

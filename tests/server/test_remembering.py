@@ -44,7 +44,7 @@ def test_who_asks_meanwhile_waits_for_the_same_answer():
     def compute():
         computed.append(1)
         begun.set()
-        assert may_end.wait(20)
+        assert may_end.wait(120)
         return "whole"
 
     def ask():
@@ -53,10 +53,10 @@ def test_who_asks_meanwhile_waits_for_the_same_answer():
     asking = [threading.Thread(target=ask) for _ in range(3)]
     for thread in asking:
         thread.start()
-    assert begun.wait(20)
+    assert begun.wait(120)
     may_end.set()
     for thread in asking:
-        thread.join(20)
+        thread.join(120)
     assert answers == ["whole"] * 3
     assert computed == [1]
 
@@ -67,7 +67,7 @@ def test_who_waits_for_a_failure_hears_of_it():
 
     def fail():
         begun.set()
-        assert may_end.wait(20)
+        assert may_end.wait(120)
         raise ValueError("both")
 
     def ask():
@@ -78,10 +78,10 @@ def test_who_waits_for_a_failure_hears_of_it():
 
     first = threading.Thread(target=ask)
     first.start()
-    assert begun.wait(20)
+    assert begun.wait(120)
     second = threading.Thread(target=ask)
     second.start()
     may_end.set()
-    first.join(20)
-    second.join(20)
+    first.join(120)
+    second.join(120)
     assert heard == ["both", "both"]
