@@ -105,6 +105,12 @@ def test_every_approval_is_there_with_its_person(found: Pack) -> None:
     assert {"Ada", "Cara"} <= people
 
 
+def test_a_policy_is_named_after_its_benchmark(found: Pack) -> None:
+    graph = json.loads(found.files["ro-crate-metadata.json"])["@graph"]
+    policies = {each["name"] for each in graph if each.get("additionalType") == "policy"}
+    assert policies == {"Policy 1 of benchmark 1"}
+
+
 @pytest.mark.parametrize(
     ("path", "content", "complaint"),
     [

@@ -44,6 +44,12 @@ def test_cases_are_in_natural_order(report):
     assert [case.case for case in report(TABLE).cases] == ["case1", "case2", "case10"]
 
 
+def test_numbers_longer_than_python_reads_have_their_place(report):
+    long = "9" * 5000
+    cases = report({"status": dict.fromkeys([f"a{long}", "a10", "a09", "a2", "a"], 1)}).cases
+    assert [case.case for case in cases] == ["a", "a2", "a09", "a10", f"a{long}"]
+
+
 def test_statuses_are_counted_worst_first(report):
     assert list(report(TABLE).counts.items()) == [("bad unit", 1), ("no label", 1), ("prepared", 1)]
 
@@ -76,6 +82,9 @@ def test_missing_report_is_none(tmp_path):
         ("comment: {case1: x}", "no column 'status'; it has 'comment'"),
         ("status: {case1: done}", "status of case 'case1' is not a number but 'done'"),
         ("status: {case1: true}", "not a number but True"),
+        ("status: {case1: nan}", "not a number but 'nan'"),
+        ("status: {case1: [1]}", r"not a number but \[1\]"),
+        pytest.param(f"status: {{a: {'9' * 400}}}", "not a number but None", id="huge status"),
         ("status: {case1: .nan}", "not a number but None"),
         ("status: {case1: 1}\ncomment: {case2: x}", "case 'case2' is not a number but None"),
         ("status: !!python/object/apply:os.system ['true']", "not YAML"),
@@ -137,7 +146,8 @@ def test_every_case_is_in_the_report_once(tmp_path_factory, statuses):
 
 
 def test_values_become_plain():
-    assert plain({1: (math.inf, math.nan), "a": {"b": None}}) == {
-        "1": [None, None],
+    assert plain({1: (math.inf, math.nan, 16**5000, True), "a": {"b": None}}) == {
+        "1": [None, None, None, True],
         "a": {"b": None},
     }
+    assert plain({16**5000: 1, True: 2, 1.5: 3}) == {"None": 1, "True": 2, "1.5": 3}

@@ -5,6 +5,7 @@ The report is a table, column → {case → value}, that the preparator keeps up
 ``labels_path``; others are kept as they are. Only ``status`` must be there.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -98,13 +99,12 @@ def _cases(table: Mapping[str, Any]) -> Iterator[CaseReport]:
 
 
 def _status(value: Any, case: str) -> float:
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    try:
+        status = math.nan if value is None or isinstance(value, bool) else float(value)
+    except (ValueError, TypeError):
+        status = math.nan
+    if math.isfinite(status):
+        return status
     raise MalformedFileError(
         f"the {_SAID}'s status of case {case!r} is not a number but {value!r}",
         hint="Tell the preparator's owner: each case needs a status, a number.",
@@ -115,10 +115,12 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _natural(case: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sort ``case 2`` before ``case 10``."""
+def _natural(case: str) -> tuple[tuple[bool, int, str, str], ...]:
+    """Sort ``case 2`` before ``case 10``; a number may be longer than Python would read."""
     return tuple(
-        (not part.isdecimal(), int(part) if part.isdecimal() else 0, part)
+        (False, len(number := part.lstrip("0")), number, part)
+        if part.isdecimal()
+        else (True, 0, part, part)
         for part in re.split(r"(\d+)", case)
         if part
     )

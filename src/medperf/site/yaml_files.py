@@ -22,7 +22,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def read_table(path: Path, *, max_bytes: int, what: str) -> dict[str, Any]:
     """Read a mapping whose keys are text and whose values are JSON values.
 
-    Keys of other kinds become text; times become text; what is not a finite number becomes None.
+    Keys of other kinds become text; times become text; a number that is not finite, or larger than
+    a float can be, becomes None.
 
     Args:
         path: the file.
@@ -63,14 +64,25 @@ def parse(text: str, *, what: str) -> Any:
 def plain(value: Any) -> Any:
     """A YAML value as a JSON value."""
     if isinstance(value, Mapping):
-        return {str(key): plain(child) for key, child in value.items()}
+        return {_name(key): plain(child) for key, child in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(child) for child in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, int | float):
+        return value if _fits(value) else None
+    if value is None or isinstance(value, str):
         return value
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _name(key: Any) -> str:
+    return str(plain(key) if isinstance(key, int) else key)
+
+
+def _fits(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # Python would not even write out the longest ones
+        return False
 
 
 def _require_simple(text: str, what: str) -> None:

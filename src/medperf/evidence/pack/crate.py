@@ -122,12 +122,17 @@ def _parts(dossier: Dossier, proof: Proof) -> Iterator[Entity]:
 def _documents(proof: Proof) -> Iterator[tuple[str, str, str]]:
     for said in _statements(proof):
         if isinstance(said, PolicyPredicate):
-            whose = "the server" if said.site_id is None else f"site {said.site_id}"
-            yield "policy", said.policy_digest, f"Policy {said.policy_version} of {whose}"
+            yield "policy", said.policy_digest, f"Policy {said.policy_version} of {_owner(said)}"
         elif isinstance(said, AgreementPredicate):
             parties = ", ".join(party.name for party in said.parties)
             title = f"{said.agreement_type.replace('_', ' ')} agreement of {parties}"
             yield "agreement", said.document_digest, title.capitalize()
+
+
+def _owner(policy: PolicyPredicate) -> str:
+    if policy.site_id is not None:
+        return f"site {policy.site_id}"
+    return f"benchmark {policy.benchmark_id}"
 
 
 def _statements(proof: Proof) -> Iterator[Predicate]:
