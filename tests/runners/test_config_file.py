@@ -85,7 +85,7 @@ def test_all_faults_are_said_at_once() -> None:
 def test_faults_of_form_hide_no_broken_rules() -> None:
     text = (
         GOOD.replace("DockerImage", "Docker")
-        .replace("shm_size: 8g", "shm_siz: 8x")
+        .replace("shm_size: 8g", "shm_sizes: 8x")
         .replace("/mlcommons/volumes/data, type: directory", "data, typ: directory")
         .replace("mount_path: /mlcommons/volumes/predictions, type: directory", "type: folder")
         + "      other: {mount_path: /a/../b, type: file}\ncolor: red\n"
