@@ -21,7 +21,7 @@ with Turns(Path(sys.argv[1]), 5).turn():
 
 
 def test_threads_have_turns_one_at_a_time(tmp_path: Path) -> None:
-    turns = Turns(tmp_path / "data.sqlite", 5)
+    turns = Turns(tmp_path / "data.sqlite", 120)
     inside, most = 0, 0
 
     def write() -> None:
@@ -60,7 +60,7 @@ def test_a_turn_of_another_process_is_waited_for_until_that_process_ends(tmp_pat
             pass
         other.kill()
         other.wait()
-        with Turns(database, 5).turn():
+        with Turns(database, 120).turn():
             pass
 
 

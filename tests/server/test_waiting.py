@@ -29,7 +29,7 @@ def test_a_watcher_outlives_what_happens_to_it(monkeypatch, trouble: Exception) 
         waiters = Waiters()
         watching = asyncio.create_task(watch(SimpleNamespace(in_thread=in_thread), waiters))
         with waiters.waiting(SITE, after=3) as changed:
-            await asyncio.wait_for(changed.wait(), 10)
+            await asyncio.wait_for(changed.wait(), 120)
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
