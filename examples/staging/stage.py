@@ -21,7 +21,7 @@ from typing import Any
 from medperf.cli.main import run
 
 _SECRET = "<token>"  # noqa: S105 - stands for a secret that is not shown
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 20.0
 
 
