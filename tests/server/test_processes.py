@@ -88,11 +88,23 @@ def test_a_process_that_does_not_answer_any_more_is_replaced(two, time):
     assert second.exitcode == -9
 
 
-def test_late_answers_do_not_hide_that_a_process_hangs(two, time):
-    [hung, _] = two.processes
-    hung.answers = True
+def test_a_process_that_always_answers_late_does_not_hang(two, time):
+    before = list(two.processes)
+    for each in before:
+        each.answers = True
     two.keep_subprocess_alive()
-    hung.answers, hung.unread = False, 5
+    for _ in range(5):
+        for each in before:
+            each.answers, each.unread = False, 1
+        time.now += SILENT_S
+        two.keep_subprocess_alive()
+    assert two.processes == before
+
+
+def test_late_answers_hide_only_for_a_while_that_a_process_hangs(two, time):
+    [hung, _] = two.processes
+    hung.unread = 5
+    two.keep_subprocess_alive()
     time.now += SILENT_S + 1
     two.keep_subprocess_alive()
     assert two.processes[0] is not hung

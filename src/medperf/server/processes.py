@@ -50,9 +50,11 @@ class Processes(Multiprocess):
             self.processes[place].start()
 
     def _hangs(self, process: Process) -> bool:
-        while process.parent_conn.poll():  # answers to what was asked while it was loading
+        has_answered = False
+        while process.parent_conn.poll():  # late, to what it was asked before
             process.parent_conn.recv()
-        if process.ping(_LOOK_S):
+            has_answered = True
+        if has_answered or process.ping(_LOOK_S):
             self._heard[process] = self._clock()
             return False
         heard = self._heard.get(process)
