@@ -9,8 +9,10 @@ import click
 from medperf.cli import listing
 from medperf.cli.command import Noun
 from medperf.cli.connection import client, connected, find_number
+from medperf.cli.new_files import refuse_existing
 from medperf.cli.output import show_token
 from medperf.cli.tables import Column
+from medperf.domain.errors import InvalidRequestError
 from medperf.domain.lifecycle import INVITATION
 
 DESCRIBED = listing.Description(
@@ -50,8 +52,18 @@ def token_file_option(function: F) -> F:
     return click.option(
         "--token-file",
         type=click.Path(path_type=Path),
+        callback=_new_file,
         help="Write the token to this new file, readable by you alone, instead of showing it.",
     )(function)
+
+
+def _new_file(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Any:
+    """Refuse a file that cannot be new before anything is done: the token is given only once."""
+    if path is not None:
+        refuse_existing(path)
+        if not path.absolute().parent.is_dir():
+            raise InvalidRequestError(f"there is no folder {path.parent} for the token's file")
+    return path
 
 
 @click.group(cls=Noun)

@@ -58,6 +58,8 @@ def init(
             "an admin needs a name, an organization and an e-mail address",
             hint="Give --admin, --organization and --email together.",
         )
+    if organization and admin and email:
+        operations.require_person(name=admin, email=email, organization=organization)
     settings = operations.init(place, name=name, database_url=database_url, public_url=public_url)
     done = {"folder": str(place.absolute()), "name": settings.name}
     if organization and admin and email:

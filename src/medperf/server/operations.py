@@ -1,6 +1,7 @@
 """What an operator does with a server's folder: init, start, let the first admin in."""
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -19,8 +20,9 @@ from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from medperf.domain.clock import Clock, system_clock
-from medperf.domain.errors import ConflictError, EmptyInputError
-from medperf.domain.people import InvitationForm, InvitationKind, IssuedInvitation
+from medperf.domain.errors import ConflictError, EmptyInputError, InvalidRequestError
+from medperf.domain.identifiers import require_name
+from medperf.domain.people import EMAIL_PATTERN, InvitationForm, InvitationKind, IssuedInvitation
 from medperf.provenance.keys import PrivateKey
 from medperf.server.app import build_app, new_secret
 from medperf.server.call import SERVER, Call, Caller, Identity
@@ -64,7 +66,9 @@ def init(
 
     Raises:
         ConflictError: if the folder holds a server already.
+        InvalidRequestError: if it cannot be called so; nothing is made then.
     """
+    require_name(name)
     folder = prepare_folder(folder)
     settings = ServerSettings(
         name=name,
@@ -86,7 +90,12 @@ def invite_user(
     is_admin: bool = False,
     clock: Clock = system_clock,
 ) -> IssuedInvitation:
-    """Let somebody in from the server's own machine: the first admin comes in this way."""
+    """Let somebody in from the server's own machine: the first admin comes in this way.
+
+    Raises:
+        InvalidRequestError: as `require_person`.
+    """
+    organization = require_person(name=name, email=email, organization=organization)
     settings = ServerSettings.load(folder)
     database = Database(settings.database_url, for_operator=True)
     try:
@@ -104,6 +113,20 @@ def invite_user(
     finally:
         database.close()
     return IssuedInvitation.model_validate({"invitation": invitation, "token": token})
+
+
+def require_person(*, name: str, email: str, organization: str) -> str:
+    """Refuse whoever could not be invited; answers the organization's name as it is kept.
+
+    Raises:
+        InvalidRequestError: if a name or the address is none.
+    """
+    require_name(name)
+    if not re.fullmatch(EMAIL_PATTERN, email):
+        raise InvalidRequestError(
+            f"{email!r} is no e-mail address", hint="Write it as in name@example.org."
+        )
+    return require_name(organization)
 
 
 def start(
@@ -202,7 +225,8 @@ def prepare_folder(folder: Path) -> Path:
     if (folder / KEY_FILE).exists():
         raise ConflictError(
             f"{folder} holds a server already",
-            hint="Name a new folder; 'medperf server start' starts this one.",
+            hint="Name a new folder; 'medperf server start' starts this one, and"
+            " 'medperf server user --admin' invites an admin into it.",
         )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
@@ -217,7 +241,10 @@ def load_key(folder: Path) -> PrivateKey:
     try:
         return PrivateKey.from_pem((folder / KEY_FILE).read_bytes())
     except FileNotFoundError:
-        raise EmptyInputError(f"{folder} has no {KEY_FILE}") from None
+        raise EmptyInputError(
+            f"{folder} has no {KEY_FILE}, the server's own key",
+            hint="Put it back, or make the server anew from its backup: medperf server restore",
+        ) from None
 
 
 def keys_here(folder: Path) -> list[PrivateKey]:
