@@ -19,7 +19,9 @@ from medperf.domain.errors import (
     ConflictError,
     InvalidRequestError,
     MedPerfError,
+    UntrustedError,
 )
+from medperf.domain.identifiers import is_digest
 
 if TYPE_CHECKING:
     from medperf.client.carrying import CarriedAnswer, ResultsBundle
@@ -318,7 +320,10 @@ def _key_of(site: dict[str, Any]) -> str:
     active = [key["key_id"] for key in site.get("keys", ()) if key["revoked_at"] is None]
     if not active:
         raise InvalidRequestError(f"site {site['name']!r} has no key that is not revoked")
-    return str(active[-1])
+    key_id = str(active[-1])
+    if not is_digest(key_id):  # it names a file
+        raise UntrustedError(f"the server names a key of site {site['name']!r} that is none")
+    return key_id
 
 
 def _courier(profile: profiles.Profile, key_id: str) -> "Courier":

@@ -45,20 +45,20 @@ def backup(folder: Path, target: Path, *, clock: Clock = system_clock) -> int:
         ConflictError: if the file exists.
     """
     settings = ServerSettings.load(folder)
-    database = Database(settings.database_url, for_operator=True)
     if target.exists():
         raise ConflictError(f"{target} exists, a backup never overwrites", hint="Name a new file.")
-    settle_next_key(folder, database)
-    header = {
-        "format": FORMAT,
-        "made_at": format_time(clock()),
-        "revision": current(database),
-        "settings": settings.model_dump(exclude={"database_url"}),
-        "key": load_key(folder).to_pem().decode(),
-    }
     unfinished = target.with_name(target.name + ".part")
     unfinished.unlink(missing_ok=True)
+    database = Database(settings.database_url, for_operator=True)
     try:
+        settle_next_key(folder, database)
+        header = {
+            "format": FORMAT,
+            "made_at": format_time(clock()),
+            "revision": current(database),
+            "settings": settings.model_dump(exclude={"database_url"}),
+            "key": load_key(folder).to_pem().decode(),
+        }
         write_secret(unfinished, b"")
         with gzip.open(unfinished, "wt", encoding="utf-8") as file:
             file.write(json.dumps(header) + "\n")
