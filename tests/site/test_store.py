@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from medperf.domain import errors
 from medperf.domain.executions import WorkItem
 from medperf.site.file_lock import is_locked
 from medperf.site.store import jobs, leases, ledger, outputs
-from medperf.site.store.connection import Component, Store
+from medperf.site.store.connection import Component, Store, named_errors
 from medperf.site.store.jobs import Decision, Failure, Jobs
 from medperf.site.store.leases import Lease, holder_of
 from medperf.site.store.ledger import Ledger
@@ -116,6 +117,21 @@ def test_a_full_disk_has_its_own_error(store):
     store.row("PRAGMA max_page_count = 1")
     with pytest.raises(errors.DiskFullError):
         write(store, *["INSERT INTO things VALUES (zeroblob(100000))"] * 100)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_CANTOPEN])
+def test_an_error_for_want_of_space_is_a_full_disk_and_another_is_not(tmp_path, monkeypatch, code):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+
+    def named(folder=tmp_path):
+        with pytest.raises(errors.MedPerfError) as raised, named_errors(folder / "store.db"):
+            raise error
+        return type(raised.value)
+
+    assert named() is named(tmp_path / "gone") is errors.MedPerfError
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4096))
+    assert named() is errors.DiskFullError
 
 
 def test_a_locked_file_is_unavailable(store):

@@ -8,6 +8,7 @@ Each store module owns its tables and says so with a `Component`: a name and the
 and changed its tables. A script that was released is never edited; a change is one script more.
 """
 
+import shutil
 import sqlite3
 import threading
 import time
@@ -21,6 +22,8 @@ from medperf.domain.errors import ConflictError, DiskFullError, MedPerfError, Un
 
 BUSY_TIMEOUT_S = 20.0
 _LOOK_EVERY_S = 0.01
+_LEAST_BYTES = 256 * 1024
+"""With less free space the files that SQLite makes beside its own do not fit."""
 
 Row = sqlite3.Row
 
@@ -203,11 +206,20 @@ def named_errors(path: Path | None) -> Iterator[None]:
 def _named(error: sqlite3.OperationalError, path: Path | None) -> MedPerfError:
     where = path or "the store"
     code = _kind(error)
-    if code == sqlite3.SQLITE_FULL:
+    # Where SQLite cannot even make the files beside its own, it tells of an input or output error.
+    is_stuck = code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and _is_full(path)
+    if code == sqlite3.SQLITE_FULL or is_stuck:
         return DiskFullError(f"no space is left for {where}")
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return UnavailableError(f"another process keeps {where} locked")
     return MedPerfError(f"{where} cannot be used: {error}", hint="Check the file and its disk.")
+
+
+def _is_full(path: Path | None) -> bool:
+    try:
+        return path is not None and shutil.disk_usage(path.parent).free < _LEAST_BYTES
+    except OSError:
+        return False
 
 
 def _kind(error: sqlite3.OperationalError) -> int:
