@@ -404,13 +404,20 @@ def test_a_model_that_fails_its_test_ends_with_the_status_of_the_failure(
 ):
     broken = tmp_path / "broken"
     shutil.copytree(template[0] / "model", broken)
-    (broken / "main.py").write_text("raise SystemExit(3)\n")
+    (broken / "main.py").write_text("print('no weights here')\nraise SystemExit(3)\n")
     words = ["compatibility-test", "--benchmark", "by age", "--model", str(broken)]
     words += ["--model-parameters", str(broken / "parameters.yaml"), "--profile", "vendor"]
     assert run([*words, "--runner", "sandbox"]) == 8
     said = capsys.readouterr()
     assert "step-failed" in said.err
     assert "skipped" in said.out
+    assert "The last lines of infer:\nno weights here\n" in said.err
+    assert "its log is" not in said.out + said.err  # nothing is left of it
+    assert "--keep DIR" in said.err
+    assert run([*words, "--runner", "sandbox", "--keep", str(tmp_path / "kept")]) == 8
+    log = tmp_path / "kept" / "test" / "logs" / "infer.log"
+    assert f"its log is {log}" in capsys.readouterr().err
+    assert log.read_text() == "no weights here\n"
 
 
 def test_one_task_is_tried_in_isolation(federation, template, tmp_path):

@@ -1,6 +1,6 @@
 """What a compatibility test runs: local folders, and what a registered benchmark fills in."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +62,10 @@ class _Registered:
     demo_dataset: FileReference | None = None
 
 
-def run(wanted: Wanted) -> CompatibilityReport:
-    """Run the test.
+def run(
+    wanted: Wanted, look: Callable[[CompatibilityReport], None] = lambda _: None
+) -> CompatibilityReport:
+    """Run the test; ``look`` sees the report while the logs that it names are there.
 
     Raises:
         InvalidRequestError: something is neither given nor registered.
@@ -83,7 +85,9 @@ def run(wanted: Wanted) -> CompatibilityReport:
         data = _data(wanted, known, assets)
         test = CompatibilityTest(steps, folder / "test", limits=lambda _: wanted.limits)
         with waiting("Running the workflow"):
-            return test.run(workflow, data)
+            report = test.run(workflow, data)
+        look(report)
+        return report
 
 
 def _data(wanted: Wanted, known: _Registered, assets: Assets) -> WorkflowData:

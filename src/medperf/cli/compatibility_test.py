@@ -1,12 +1,16 @@
 """``medperf compatibility-test``: a whole workflow here, before anything is registered."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from medperf.cli.command import Verb, wants_json
 from medperf.cli.output import note, terminal_width, write, write_json
 from medperf.cli.tables import Column, layout
+
+if TYPE_CHECKING:
+    from medperf.site.compatibility_report import CompatibilityReport
 
 _PATH = click.Path(path_type=Path)
 
@@ -75,18 +79,43 @@ def command(
         runner=runner,
         allow_bare=allow_bare,
     )
-    report = compatibility.run(wanted)
+    report = compatibility.run(wanted, _show_failed)
     if wants_json():
         write_json(report.outcome())
     else:
         rows = [
-            {"part": p.name, "state": p.state, "seconds": round(p.seconds, 2), "note": p.message}
-            for p in report.parts
+            {
+                "part": part.name,
+                "state": part.state,
+                "seconds": round(part.seconds, 2),
+                "note": _said(part.message, report, keep),
+            }
+            for part in report.parts
         ]
         columns = [Column(title, title) for title in ("part", "state", "seconds", "note")]
         write(layout(rows, columns, terminal_width()))
     if report.error is None:
         note("The workflow works from end to end.")
         return 0
-    note(f"{report.error.code}: {report.error}\nhint: {report.error.advice}")
+    hint = report.error.advice
+    if any(part.state == "failed" and part.log_path for part in report.parts):
+        hint = "Correct the container; what it printed last is above."
+        hint += "" if keep else " --keep DIR leaves all of it there."
+    note(f"{report.error.code}: {_said(str(report.error), report, keep)}\nhint: {hint}")
     return exit_code_of(type(report.error))
+
+
+def _show_failed(report: "CompatibilityReport") -> None:
+    """What the part that failed printed last, while its log is there."""
+    from medperf.cli.diagnosis import tail
+
+    for part in report.parts:
+        if part.state == "failed" and part.log_path and part.log_path.is_file():
+            note("\n".join([f"The last lines of {part.name}:", *tail(part.log_path), ""]))
+
+
+def _said(text: str, report: "CompatibilityReport", keep: Path | None) -> str:
+    """The text without logs that are gone by now."""
+    for part in report.parts if keep is None else ():
+        text = text.replace(f"; its log is {part.log_path}", "")
+    return text
