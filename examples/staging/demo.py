@@ -286,10 +286,12 @@ def _serve(stage: Stage, console: Console, url: str) -> None:
         highlight=False,
         soft_wrap=True,
     )
-
-    while True:
-        stage.check_alive()
-        time.sleep(1)
+    try:
+        while True:
+            stage.check_alive()
+            time.sleep(1)
+    except KeyboardInterrupt:  # as was said: no failure
+        console.print("\nStopped.")
 
 
 if __name__ == "__main__":
