@@ -4,6 +4,7 @@ A test runs ``render`` and compares, so the page is always what the program does
 """
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -85,7 +86,7 @@ def _describe(command: click.Command, parent: click.Context, name: str) -> Itera
     context = click.Context(command, info_name=name, parent=parent)
     if isinstance(command, click.Group):
         yield f"### medperf {name}\n"
-        yield f"{command.help}\n"
+        yield f"{cleandoc(command.help or '')}\n"
         for verb in command.list_commands(context):
             found = command.get_command(context, verb)
             if found is not None:

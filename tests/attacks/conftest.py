@@ -31,6 +31,7 @@ class World:
 
     def __init__(self, folder, portal):
         self.folder, self.portal = folder, portal
+        self.app = None
         self.clock, self.key = SettableClock(), PrivateKey.generate()
         self.file = folder / "data.sqlite"
         self.serve(self.file)
@@ -39,17 +40,22 @@ class World:
         self.log_key = NoteKey.from_text(self.federation.anybody.info().log_key)
 
     def serve(self, file, signed_log=None):
+        self.stop()
         settings = ServerSettings(name="Test", database_url=f"sqlite:///{file}")
         self.app = build_app(settings, self.key, clock=self.clock, signed_log=signed_log)
         self.http = InProcess(self.app, raise_server_exceptions=False)
         self.http.portal = self.portal
+
+    def stop(self):
+        if self.app is not None:
+            self.app.state.program.database.close()
 
     def transport(self, credential):
         return Transport("http://testserver", credential, http=_Now(self), attempts=1)
 
     def copy(self, name):
         """The database as it is now, in another file."""
-        self.app.state.program.database.close()
+        self.stop()
         target = self.folder / name
         for suffix in ("", "-wal"):
             source = self.file.with_name(self.file.name + suffix)
@@ -91,4 +97,4 @@ def world(tmp_path):
     with start_blocking_portal() as portal:
         made = World(tmp_path, portal)
         yield made
-        made.app.state.program.database.close()
+        made.stop()
