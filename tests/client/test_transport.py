@@ -187,3 +187,23 @@ def test_a_client_of_ones_own_can_be_given():
     http = httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=[1])))
     assert Transport("http://any", http=http).get("/x") == [1]
     http.close()
+
+
+def test_a_connection_beside_another_outlives_it(server, answer):
+    server.says(answer(body=1))
+    first = Transport(server.url, AccessSecret("s"))
+    second = first.beside()
+    first.close()
+    assert second.get("/x") == 1
+    assert server.asked[0].headers["authorization"] == "Bearer s"
+    second.close()
+    with pytest.raises(RuntimeError):
+        second.get("/x")
+
+
+def test_what_was_given_is_not_closed_from_beside():
+    http = httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=[1])))
+    first = Transport("http://any", http=http)
+    first.beside().close()
+    assert first.get("/x") == [1]
+    http.close()

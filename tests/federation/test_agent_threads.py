@@ -82,7 +82,9 @@ def test_a_listener_that_hears_nothing_while_its_agent_ends_keeps_silent(site):
         raise UnavailableError("gone")
 
     with site.opened() as opened:
-        opened.client.executions.work = unheard
+        own = opened.client.beside()
+        own.executions.work = unheard
+        opened.client.beside = lambda: own
         lose = opened.link.lost
         is_losing, may_lose = threading.Event(), threading.Event()
 

@@ -79,7 +79,7 @@ def test_a_step_that_was_killed_in_the_middle_runs_again_from_an_empty_folder(fe
     with site.opened() as opened:
         agent = opened.agent()
         with agent._session() as (workers, talker):
-            agent._hear(0)
+            agent._hear(opened.client, 0)
             while agent._tick(workers, talker) and not seen:
                 pass
     assert site.settle() == ["reported"]

@@ -239,8 +239,12 @@ class ServerClient:
         return self._transport
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, if no thread uses them any more."""
         self._transport.close()
+
+    def beside(self) -> "ServerClient":
+        """The same over a connection of its own, for a thread that others do not wait for."""
+        return ServerClient(self._transport.url, transport=self._transport.beside())
 
     def info(self) -> ServerInfo:
         """GET ``/server``: open to anybody."""

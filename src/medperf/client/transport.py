@@ -74,20 +74,32 @@ class Transport:
         *,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
-        http: httpx2.Client | None = None,
+        http: "httpx2.Client | _Lent | None" = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._credential = credential
         self._attempts = attempts
         self._sleep = sleep
+        self._given = http
         self._http = http or httpx2.Client(
             timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             headers={"User-Agent": f"medperf/{__version__}"},
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, if no thread uses them any more."""
         self._http.close()
+
+    def beside(self) -> "Transport":
+        """Another connection to the same server, as the same principal.
+
+        It is for a thread that others do not wait for: closed under a request, a connection may be
+        made all the same, and nobody closes that one.
+        """
+        http = self._given and _Lent(self._given.request)
+        return Transport(
+            self.url, self._credential, attempts=self._attempts, sleep=self._sleep, http=http
+        )
 
     def get(
         self,
@@ -162,6 +174,16 @@ class Transport:
             raise errors.ServerUnreachableError(
                 f"{self.url} does not answer: {_reason(error)}"
             ) from error
+
+
+class _Lent:
+    """What somebody else closes."""
+
+    def __init__(self, request: Callable[..., httpx2.Response]) -> None:
+        self.request = request
+
+    def close(self) -> None:
+        """Leave it open."""
 
 
 def _encode(body: Json) -> bytes:

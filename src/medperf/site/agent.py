@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -134,7 +134,7 @@ class Agent:
         with self._session() as pools:
             while True:
                 before = self._parts.jobs.counts()
-                self._hear(0.0)
+                self._hear(self._parts.client, 0.0)
                 while self._tick(*pools):
                     self._wake.wait(TICK_S)
                     self._wake.clear()
@@ -418,13 +418,18 @@ class Agent:
     # --- the listener ---
 
     def _listen(self, poll_wait_s: float) -> None:
+        # Nobody waits for its long poll to end, so nobody else can close its connection.
+        with closing(self._parts.client.beside()) as client:
+            self._listen_with(client, poll_wait_s)
+
+    def _listen_with(self, client: ServerClient, poll_wait_s: float) -> None:
         attempts, after = 0, -1
         while not self._stopping.is_set():
             try:
-                is_news = self._hear(poll_wait_s, after)
+                is_news = self._hear(client, poll_wait_s, after)
             except Exception as error:  # noqa: BLE001  deaf, an agent would still look alive
                 if self._stopping.is_set():
-                    return  # its connection or its store was closed under it: nobody waits for it
+                    return  # its store was closed under it
                 attempts += 1
                 self._miss(errors.as_ours(error))
                 self._stopping.wait(backoff(attempts, self._parts.rng).total_seconds())
@@ -439,10 +444,10 @@ class Agent:
             if self._parts.link.lost(error.detail):
                 self._parts.log.warning("server_lost", code=error.code)
 
-    def _hear(self, poll_wait_s: float, after: int = -1) -> bool:
+    def _hear(self, client: ServerClient, poll_wait_s: float, after: int = -1) -> bool:
         asked_at = self._parts.clock()
-        self._parts.log_watch.demand(self._parts.client.transport)
-        work = self._parts.client.executions.work(after=after, wait_s=poll_wait_s)
+        self._parts.log_watch.demand(client.transport)
+        work = client.executions.work(after=after, wait_s=poll_wait_s)
         if self._stopping.is_set():
             return False
         if self._parts.link.heard():
